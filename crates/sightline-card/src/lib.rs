@@ -1,0 +1,1 @@
+//! The card: what made a number, and whether two numbers may be compared.

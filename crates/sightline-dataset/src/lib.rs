@@ -1,0 +1,1 @@
+//! Lists, ground truths and folders of pictures.

@@ -1,0 +1,1 @@
+//! After the network: scales, whitening, and descriptor sets on disk.

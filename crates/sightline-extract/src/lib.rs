@@ -1,0 +1,1 @@
+//! Pictures to descriptor sets: batches, scales, resume, shards, skipped files.

@@ -1,0 +1,1 @@
+//! Retrieval networks as Burn modules, each forward written once.

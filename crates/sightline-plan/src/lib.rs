@@ -1,0 +1,1 @@
+//! A frozen network: operations and weights; ONNX out; running it on the CPU.

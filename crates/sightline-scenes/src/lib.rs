@@ -1,0 +1,1 @@
+//! Draws the procedural scenes of the demo.
