@@ -1,1 +1,6 @@
 //! From a picture file to pixels to a normalised tensor, exactly as the original projects did.
+
+pub mod decode;
+pub mod pixels;
+
+pub use pixels::{ImageTensor, RgbImage};
