@@ -1,0 +1,300 @@
+//! Writing a plan as an ONNX file (operator set 17).
+//!
+//! Field numbers are those of `onnx.proto3` (<https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3>).
+
+use crate::plan::{Convolution, Interpolation, Operation, Plan, Source, Value, Window};
+use crate::protobuf::Message;
+use std::collections::BTreeSet;
+
+const FLOAT: i64 = 1;
+const INT64: i64 = 7;
+/// Name of the input in every file written here.
+pub(crate) const INPUT: &str = "image";
+
+impl Plan {
+    /// The plan as the bytes of an ONNX file: one input `image` `[N, C, H, W]` with free N, H and W, and the
+    /// plan's outputs under their names.
+    ///
+    /// A linear layer is written as a 1x1 convolution of a one-pixel map: the same numbers, but a runtime then
+    /// has no reason to switch between matrix-vector and matrix-matrix kernels (which round differently) with
+    /// the number of pictures or threads.
+    pub fn to_onnx(&self) -> Vec<u8> {
+        let mut graph = Graph {
+            plan: self,
+            message: Message::new(),
+            extra: 0,
+            read: BTreeSet::new(),
+        };
+        for (index, source) in self.values.iter().enumerate() {
+            if let Source::Step(step) = source {
+                graph.step(step.operation, &step.inputs, Value(index));
+            }
+        }
+        // An output that is also read by other operations, or named twice, gets a name of its own this way.
+        for (name, value) in &self.outputs {
+            let from = graph.name(*value);
+            graph.node("Identity", &[&from], name, &[]);
+        }
+        graph.message = graph.message.text(2, "plan");
+        let batch = [Dimension::Free("N"), Dimension::Known(self.channels)];
+        let pixels = [Dimension::Free("H"), Dimension::Free("W")];
+        let input = value_info(INPUT, Some(&[batch, pixels].concat()));
+        graph.message = graph.message.message(11, &input);
+        for (name, _) in &self.outputs {
+            graph.message = graph.message.message(12, &value_info(name, None));
+        }
+        // A matrix that only linear layers read is in the file already, as a kernel.
+        for (index, source) in self.values.iter().enumerate() {
+            if let Source::Constant(tensor) = source {
+                let name = graph.name(Value(index));
+                if graph.read.contains(&name) {
+                    graph.weight(&name, &tensor.shape, &tensor.data);
+                }
+            }
+        }
+        let operators = Message::new().text(1, "").int(2, 17);
+        Message::new()
+            .int(1, 8)
+            .text(2, "sightline")
+            .text(3, env!("CARGO_PKG_VERSION"))
+            .message(8, &operators)
+            .around(7, graph.message)
+            .bytes
+    }
+}
+
+/// The graph message under construction.
+struct Graph<'a> {
+    plan: &'a Plan,
+    message: Message,
+    /// Number of values that exist in the file only.
+    extra: usize,
+    /// Names that some node reads.
+    read: BTreeSet<String>,
+}
+
+enum Attribute<'a> {
+    Int(&'a str, i64),
+    Ints(&'a str, Vec<i64>),
+    Float(&'a str, f32),
+    Text(&'a str, &'a str),
+}
+
+#[derive(Clone, Copy)]
+enum Dimension {
+    Known(usize),
+    Free(&'static str),
+}
+
+impl Graph<'_> {
+    fn step(&mut self, operation: Operation, inputs: &[Value], output: Value) {
+        let names: Vec<String> = inputs.iter().map(|input| self.name(*input)).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let out = self.name(output);
+        match operation {
+            Operation::Conv2d(convolution) => self.node("Conv", &names, &out, &walk(convolution)),
+            Operation::BatchNorm { epsilon } => self.node(
+                "BatchNormalization",
+                &names,
+                &out,
+                &[Attribute::Float("epsilon", epsilon)],
+            ),
+            Operation::Relu => self.node("Relu", &names, &out, &[]),
+            Operation::MaxPool(window) => self.node("MaxPool", &names, &out, &windows(window)),
+            Operation::GlobalMean => self.pooled("GlobalAveragePool", &names, &out),
+            Operation::GlobalMax => self.pooled("GlobalMaxPool", &names, &out),
+            Operation::Add => self.node("Add", &names, &out, &[]),
+            Operation::Mul => self.node("Mul", &names, &out, &[]),
+            Operation::Div => self.node("Div", &names, &out, &[]),
+            Operation::Pow => self.node("Pow", &names, &out, &[]),
+            Operation::ClampMin(least) => {
+                let least = self.number(least);
+                self.node("Clip", &[names[0], &least], &out, &[]);
+            }
+            Operation::Sqrt => self.node("Sqrt", &names, &out, &[]),
+            Operation::SumChannels => {
+                let axes = self.ints(&[1]);
+                let keep = [Attribute::Int("keepdims", 1)];
+                self.node("ReduceSum", &[names[0], &axes], &out, &keep);
+            }
+            Operation::Linear => self.linear(inputs, &names, &out),
+            Operation::Concat { axis } => {
+                let axis = [Attribute::Int("axis", axis as i64)];
+                self.node("Concat", &names, &out, &axis);
+            }
+            Operation::ResizeLike(interpolation) => self.resize_like(interpolation, &names, &out),
+        }
+    }
+
+    /// A global pooling, its one-pixel axes removed.
+    fn pooled(&mut self, kind: &str, names: &[&str], out: &str) {
+        let map = self.fresh();
+        self.node(kind, names, &map, &[]);
+        self.node("Flatten", &[&map], out, &[Attribute::Int("axis", 1)]);
+    }
+
+    fn linear(&mut self, inputs: &[Value], names: &[&str], out: &str) {
+        let (pixel, map, axes) = (self.fresh(), self.fresh(), self.ints(&[2, 3]));
+        self.node("Unsqueeze", &[names[0], &axes], &pixel, &[]);
+        // The kernel is the matrix with two more axes.
+        let kernel = match self.plan.constant_of(inputs[1]) {
+            Some(matrix) => {
+                let name = self.fresh();
+                let shape = [&matrix.shape[..], &[1, 1]].concat();
+                self.weight(&name, &shape, &matrix.data);
+                name
+            }
+            None => {
+                let name = self.fresh();
+                self.node("Unsqueeze", &[names[1], &axes], &name, &[]);
+                name
+            }
+        };
+        let mut inputs = vec![pixel.as_str(), kernel.as_str()];
+        inputs.extend(names.get(2));
+        self.node("Conv", &inputs, &map, &walk(Convolution::default()));
+        self.node("Flatten", &[&map], out, &[Attribute::Int("axis", 1)]);
+    }
+
+    fn resize_like(&mut self, interpolation: Interpolation, names: &[&str], out: &str) {
+        let (front, back, sizes) = (self.fresh(), self.fresh(), self.fresh());
+        let upto = [Attribute::Int("start", 0), Attribute::Int("end", 2)];
+        self.node("Shape", &[names[0]], &front, &upto);
+        self.node("Shape", &[names[1]], &back, &[Attribute::Int("start", 2)]);
+        self.node("Concat", &[&front, &back], &sizes, &[Attribute::Int("axis", 0)]);
+        let how = match interpolation {
+            Interpolation::Nearest => [
+                Attribute::Text("mode", "nearest"),
+                Attribute::Text("coordinate_transformation_mode", "asymmetric"),
+                Attribute::Text("nearest_mode", "floor"),
+            ],
+            Interpolation::BilinearAlignedCorners => [
+                Attribute::Text("mode", "linear"),
+                Attribute::Text("coordinate_transformation_mode", "align_corners"),
+                Attribute::Text("nearest_mode", "floor"),
+            ],
+        };
+        self.node("Resize", &[names[0], "", "", &sizes], out, &how);
+    }
+
+    fn node(&mut self, kind: &str, inputs: &[&str], output: &str, attributes: &[Attribute<'_>]) {
+        let mut node = Message::new();
+        for input in inputs {
+            node = node.text(1, input);
+            self.read.insert((*input).to_owned());
+        }
+        node = node
+            .text(2, output)
+            .text(3, &format!("{kind}:{output}"))
+            .text(4, kind);
+        for attribute in attributes {
+            node = node.message(5, &attribute.message());
+        }
+        self.message = std::mem::take(&mut self.message).message(1, &node);
+    }
+
+    fn weight(&mut self, name: &str, shape: &[usize], values: &[f32]) {
+        let tensor = tensor_head(name, shape, FLOAT).floats(9, values);
+        self.message = std::mem::take(&mut self.message).message(5, &tensor);
+    }
+
+    /// A scalar constant; its name.
+    fn number(&mut self, value: f32) -> String {
+        let name = self.fresh();
+        self.weight(&name, &[], &[value]);
+        name
+    }
+
+    /// A constant list of whole numbers; its name.
+    fn ints(&mut self, values: &[i64]) -> String {
+        let name = self.fresh();
+        let mut tensor = tensor_head(&name, &[values.len()], INT64);
+        for value in values {
+            tensor = tensor.int(7, *value);
+        }
+        self.message = std::mem::take(&mut self.message).message(5, &tensor);
+        name
+    }
+
+    fn name(&self, value: Value) -> String {
+        match self.plan.values.get(value.0) {
+            Some(Source::Input) | None => INPUT.to_owned(),
+            Some(Source::Constant(_)) => format!("constant{}", value.0),
+            Some(Source::Step(_)) => format!("value{}", value.0),
+        }
+    }
+
+    fn fresh(&mut self) -> String {
+        self.extra += 1;
+        format!("extra{}", self.extra)
+    }
+}
+
+impl Attribute<'_> {
+    fn message(&self) -> Message {
+        match self {
+            Self::Float(name, value) => Message::new().text(1, name).float(2, *value).int(20, 1),
+            Self::Int(name, value) => Message::new().text(1, name).int(3, *value).int(20, 2),
+            Self::Text(name, text) => Message::new().text(1, name).text(4, text).int(20, 3),
+            Self::Ints(name, values) => {
+                let mut message = Message::new().text(1, name);
+                for value in values {
+                    message = message.int(8, *value);
+                }
+                message.int(20, 7)
+            }
+        }
+    }
+}
+
+fn walk(convolution: Convolution) -> Vec<Attribute<'static>> {
+    vec![
+        Attribute::Ints("strides", pair(convolution.stride)),
+        Attribute::Ints("pads", both_sides(convolution.padding)),
+        Attribute::Ints("dilations", pair(convolution.dilation)),
+        Attribute::Int("group", convolution.groups as i64),
+    ]
+}
+
+fn windows(window: Window) -> Vec<Attribute<'static>> {
+    vec![
+        Attribute::Ints("kernel_shape", pair(window.size)),
+        Attribute::Ints("strides", pair(window.stride)),
+        Attribute::Ints("pads", both_sides(window.padding)),
+        Attribute::Int("ceil_mode", i64::from(window.ceil)),
+    ]
+}
+
+fn pair([vertical, horizontal]: [usize; 2]) -> Vec<i64> {
+    vec![vertical as i64, horizontal as i64]
+}
+
+fn both_sides(padding: [usize; 2]) -> Vec<i64> {
+    [pair(padding), pair(padding)].concat()
+}
+
+fn tensor_head(name: &str, shape: &[usize], kind: i64) -> Message {
+    let mut tensor = Message::new();
+    for axis in shape {
+        tensor = tensor.int(1, *axis as i64);
+    }
+    tensor.int(2, kind).text(8, name)
+}
+
+/// A graph input or output; without dimensions its shape is left open.
+fn value_info(name: &str, dimensions: Option<&[Dimension]>) -> Message {
+    let mut kind = Message::new().int(1, FLOAT);
+    if let Some(dimensions) = dimensions {
+        let mut shape = Message::new();
+        for dimension in dimensions {
+            let dimension = match dimension {
+                Dimension::Known(size) => Message::new().int(1, *size as i64),
+                Dimension::Free(name) => Message::new().text(2, name),
+            };
+            shape = shape.message(1, &dimension);
+        }
+        kind = kind.message(2, &shape);
+    }
+    let kind = Message::new().message(1, &kind);
+    Message::new().text(1, name).message(2, &kind)
+}
