@@ -1,1 +1,43 @@
 //! After the network: scales, whitening, and descriptor sets on disk.
+//!
+//! - [`DescriptorSet`] opens a file of descriptors as a memory map, with the names of its pictures and the
+//!   [card](sightline_card::Card) that says what made them; [`SetWriter`] writes one row by row, [`merge`] joins shards.
+//! - [`ScalePooling`] pools the descriptors of one picture over several passes as dirtorch, cirtorch and Token do.
+//! - [`Whitening`] applies a whitening that was learned elsewhere.
+//!
+//! It is not for running networks (`sightline-extract`), nor for finding neighbours (`sightline-search`).
+//!
+//! ```
+//! use sightline_descriptor::{DescriptorSet, RowType, SetHeader, SetWriter};
+//!
+//! let folder = tempfile::tempdir()?;
+//! let path = folder.path().join("set.safetensors");
+//! let names = vec!["a.jpg".to_owned(), "b.jpg".to_owned()];
+//! let mut writer = SetWriter::create(&path, &SetHeader::new(&names, 3, RowType::F32))?;
+//! writer.push(&[1.0, 0.0, 0.0])?;
+//! writer.push(&[0.0, 0.6, 0.8])?;
+//! writer.finish()?;
+//!
+//! let set = DescriptorSet::open(&path)?;
+//! assert_eq!((set.len(), set.dim()), (2, 3));
+//! assert_eq!(set.names()[1], "b.jpg");
+//! assert_eq!(set.row(1), [0.0, 0.6, 0.8]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod error;
+mod map;
+mod merge;
+mod npy_form;
+mod safetensors_form;
+mod scales;
+mod set;
+mod whitening;
+mod writer;
+
+pub use error::SetError;
+pub use merge::merge;
+pub use scales::ScalePooling;
+pub use set::{DescriptorSet, RowType, Shard};
+pub use whitening::{Whitening, WhiteningError, WhiteningSettings};
+pub use writer::{SetHeader, SetWriter, sync_folder};
