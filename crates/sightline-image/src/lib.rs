@@ -1,6 +1,7 @@
 //! From a picture file to pixels to a normalised tensor, exactly as the original projects did.
 
 pub mod decode;
+pub mod encode;
 pub mod pixels;
 
 pub use pixels::{ImageTensor, RgbImage};
