@@ -1,3 +1,10 @@
 //! Reads other people's files: torch, pickle, Matlab 5, npy, npz, safetensors; never runs code from a file.
 
 pub mod formula;
+pub mod storage;
+pub mod tensor;
+pub mod value;
+
+pub use storage::Storage;
+pub use tensor::{Dtype, Tensor, TensorError};
+pub use value::Value;
