@@ -1,0 +1,159 @@
+//! AVX-512F: a sum is one register; tiles of four queries by six rows keep 24 sums in registers, so that ten loads
+//! feed 24 multiply-adds.
+#![allow(unsafe_code)]
+
+use super::{LANES, walk};
+use half::f16;
+use std::arch::x86_64::*;
+
+/// A value that a row may hold.
+pub(super) trait Value: Copy {
+    /// Sixteen values.
+    ///
+    /// # Safety
+    /// Sixteen values lie at `from`, and the processor has AVX-512F.
+    unsafe fn load(from: *const Self) -> __m512;
+    /// `count` < 16 values, zeros behind them.
+    ///
+    /// # Safety
+    /// `count` values lie at `from`, and the processor has AVX-512F.
+    unsafe fn load_part(from: *const Self, count: usize) -> __m512;
+}
+
+impl Value for f32 {
+    #[inline(always)]
+    unsafe fn load(from: *const Self) -> __m512 {
+        // SAFETY: by this function's contract.
+        unsafe { _mm512_loadu_ps(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_part(from: *const Self, count: usize) -> __m512 {
+        // SAFETY: the mask admits `count` values, which lie there; others are not touched.
+        unsafe { _mm512_maskz_loadu_ps(((1_u32 << count) - 1) as __mmask16, from) }
+    }
+}
+
+impl Value for f16 {
+    #[inline(always)]
+    unsafe fn load(from: *const Self) -> __m512 {
+        // SAFETY: sixteen values of two bytes are the 32 bytes that are read.
+        unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_part(from: *const Self, count: usize) -> __m512 {
+        let mut filled = [f16::ZERO; LANES];
+        // SAFETY: `count` values lie at `from` and `count` is below 16.
+        unsafe {
+            std::ptr::copy_nonoverlapping(from, filled.as_mut_ptr(), count);
+            Self::load(filled.as_ptr())
+        }
+    }
+}
+
+/// As `Runnable::products`.
+#[target_feature(enable = "avx512f")]
+pub(super) fn products<T: Value>(dim: usize, queries: &[f32], rows: &[T], out: &mut [f32]) {
+    let (query_count, row_count) = (queries.len() / dim, rows.len() / dim);
+    macro_rules! tile {
+        ($q:literal, $r:literal, $query:ident, $row:ident) => {{
+            let query_part = &queries[$query * dim..($query + $q) * dim];
+            let row_part = &rows[$row * dim..($row + $r) * dim];
+            // SAFETY: the slices hold exactly $q and $r vectors of `dim` values.
+            let sums = unsafe { tile::<T, $q, $r>(dim, query_part.as_ptr(), row_part.as_ptr()) };
+            for (q, sums) in sums.iter().enumerate() {
+                out[($query + q) * row_count + $row..][..$r].copy_from_slice(sums);
+            }
+        }};
+    }
+    walk!(query_count, row_count, [4, 2, 1], [6, 1], tile);
+}
+
+/// Inner products of `Q` queries with `R` rows.
+///
+/// # Safety
+/// `Q * dim` values lie at `queries` and `R * dim` at `rows`.
+#[target_feature(enable = "avx512f")]
+unsafe fn tile<T: Value, const Q: usize, const R: usize>(
+    dim: usize,
+    queries: *const f32,
+    rows: *const T,
+) -> [[f32; R]; Q] {
+    let mut sums = [[_mm512_setzero_ps(); R]; Q];
+    let mut query = [_mm512_setzero_ps(); Q];
+    let mut at = 0;
+    while at + LANES <= dim {
+        for q in 0..Q {
+            // SAFETY: q < Q and at + 16 <= dim, so the sixteen values are within query q.
+            query[q] = unsafe { f32::load(queries.add(q * dim + at)) };
+        }
+        for r in 0..R {
+            // SAFETY: likewise within row r.
+            let row = unsafe { T::load(rows.add(r * dim + at)) };
+            for q in 0..Q {
+                sums[q][r] = _mm512_fmadd_ps(query[q], row, sums[q][r]);
+            }
+        }
+        at += LANES;
+    }
+    if at < dim {
+        for q in 0..Q {
+            // SAFETY: dim - at < 16 values are left of query q.
+            query[q] = unsafe { f32::load_part(queries.add(q * dim + at), dim - at) };
+        }
+        for r in 0..R {
+            // SAFETY: likewise of row r.
+            let row = unsafe { T::load_part(rows.add(r * dim + at), dim - at) };
+            for q in 0..Q {
+                sums[q][r] = _mm512_fmadd_ps(query[q], row, sums[q][r]);
+            }
+        }
+    }
+    let mut out = [[0.0; R]; Q];
+    let last = Q * R - 1;
+    for first in (0..Q * R).step_by(4) {
+        let of = |i: usize| {
+            let i = (first + i).min(last);
+            sums[i / R][i % R]
+        };
+        let four = sum_four(of(0), of(1), of(2), of(3));
+        for (i, sum) in four.into_iter().enumerate().take(Q * R - first) {
+            out[(first + i) / R][(first + i) % R] = sum;
+        }
+    }
+    out
+}
+
+/// The sums of four registers: four sets of lanes are halved together.
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn sum_four(a: __m512, b: __m512, c: __m512, d: __m512) -> [f32; 4] {
+    // Lanes l + (l + 8) of a and b in one register, of c and d in another.
+    let ab = _mm512_add_ps(
+        _mm512_shuffle_f32x4::<0x44>(a, b),
+        _mm512_shuffle_f32x4::<0xEE>(a, b),
+    );
+    let cd = _mm512_add_ps(
+        _mm512_shuffle_f32x4::<0x44>(c, d),
+        _mm512_shuffle_f32x4::<0xEE>(c, d),
+    );
+    // Lanes l + (l + 4) of all four.
+    let all = _mm512_add_ps(
+        _mm512_shuffle_f32x4::<0x88>(ab, cd),
+        _mm512_shuffle_f32x4::<0xDD>(ab, cd),
+    );
+    // Lanes l + (l + 2), then 0 + 1, within each quarter.
+    let all = _mm512_add_ps(all, _mm512_permute_ps::<0x4E>(all));
+    let all = _mm512_add_ps(all, _mm512_permute_ps::<0xB1>(all));
+    let firsts = _mm512_setr_epi32(0, 4, 8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+    let mut four = [0.0; 4];
+    // SAFETY: four floats are written to an array of four.
+    unsafe {
+        _mm_storeu_ps(
+            four.as_mut_ptr(),
+            _mm512_castps512_ps128(_mm512_permutexvar_ps(firsts, all)),
+        )
+    };
+    four
+}

@@ -1,0 +1,111 @@
+//! Streaming over the database: blocks of rows against a group of queries, groups and parts of the database spread
+//! over the cores.
+
+use crate::kernels::Runnable;
+use crate::{RowData, Rows};
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Bytes of a group of queries, so that it stays in a core's second-level cache while rows pass.
+const GROUP_BYTES: usize = 512 << 10;
+/// Queries of a group at most: beyond this the database is read from memory seldom enough.
+const GROUP_QUERIES: usize = 256;
+/// Bytes of the scores of one block.
+const SCORE_BYTES: usize = 128 << 10;
+/// Rows of a block at most, and a multiple of every kernel's tile.
+const BLOCK_ROWS: usize = 3072;
+/// Above this many queries, rows in f16 are widened once a block instead of once a tile.
+const DIRECT_F16_QUERIES: usize = 4;
+/// Rows of a part of the database at least, so that a part is worth a task.
+const PART_ROWS: usize = 192;
+
+/// How queries and database are cut up. No result depends on it.
+pub(crate) struct Plan {
+    /// Queries of a group.
+    pub(crate) group: usize,
+    /// Rows of a part.
+    pub(crate) part: usize,
+}
+
+impl Plan {
+    /// `most` queries in a group at most.
+    pub(crate) fn new(dim: usize, queries: usize, rows: usize, most: usize) -> Self {
+        let fitting = (GROUP_BYTES / dim.saturating_mul(4).max(1)).max(8) / 4 * 4;
+        let group = fitting.min(GROUP_QUERIES).min(most).min(queries).max(1);
+        let tasks = 4 * rayon::current_num_threads();
+        let parts = tasks.div_ceil(queries.div_ceil(group).max(1));
+        Self {
+            group,
+            part: rows.div_ceil(parts).max(PART_ROWS),
+        }
+    }
+}
+
+/// Runs `task` for every group of queries and part of the database, and `join` over each group's parts in order.
+/// What comes back is in the order of the groups.
+pub(crate) fn spread<P: Send, G: Send>(
+    plan: &Plan,
+    queries: usize,
+    rows: usize,
+    task: impl Fn(Range<usize>, Range<usize>) -> P + Sync,
+    join: impl Fn(Range<usize>, Vec<P>) -> G + Sync,
+) -> Vec<G> {
+    let cut = |length: usize, size: usize, index: usize| index * size..length.min((index + 1) * size);
+    (0..queries.div_ceil(plan.group))
+        .into_par_iter()
+        .map(|group| {
+            let group = cut(queries, plan.group, group);
+            let parts = (0..rows.div_ceil(plan.part))
+                .into_par_iter()
+                .map(|part| task(group.clone(), cut(rows, plan.part, part)))
+                .collect();
+            join(group, parts)
+        })
+        .collect()
+}
+
+/// Calls `visit` with (number of the query within the group, first row, scores of the rows from there on) for every
+/// query of `group` and every block of the rows `part`, rows ascending for each query.
+pub(crate) fn scan(
+    kernel: Runnable,
+    queries: &Rows<'_>,
+    group: Range<usize>,
+    database: &Rows<'_>,
+    part: Range<usize>,
+    mut visit: impl FnMut(usize, usize, &[f32]),
+) {
+    let dim = queries.dim;
+    let mut widened = Vec::new();
+    let count = group.len();
+    let queries = wide(queries.part(group.start, count), &mut widened);
+    let block = (SCORE_BYTES / 4 / count.max(1)).clamp(24, BLOCK_ROWS) / 24 * 24;
+    let mut scores = vec![0.0; block.min(part.len()) * count];
+    let mut row_values = Vec::new();
+    let mut first = part.start;
+    while first < part.end {
+        let rows = block.min(part.end - first);
+        let mut data = database.part(first, rows);
+        if count > DIRECT_F16_QUERIES {
+            data = RowData::F32(wide(data, &mut row_values));
+        }
+        let scores = &mut scores[..rows * count];
+        kernel.products(dim, queries, data, scores);
+        for (query, scores) in scores.chunks_exact(rows).enumerate() {
+            visit(query, first, scores);
+        }
+        first += rows;
+    }
+}
+
+/// Values in f32, in `room` where they must be widened.
+fn wide<'a>(data: RowData<'a>, room: &'a mut Vec<f32>) -> &'a [f32] {
+    match data {
+        RowData::F32(values) => values,
+        RowData::F16(values) => {
+            use half::slice::HalfFloatSliceExt;
+            room.resize(values.len(), 0.0);
+            values.convert_to_f32_slice(room);
+            room
+        }
+    }
+}
