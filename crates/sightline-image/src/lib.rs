@@ -2,6 +2,9 @@
 
 pub mod decode;
 pub mod encode;
+pub mod gray;
 pub mod pixels;
+pub mod resize;
 
+pub use gray::GrayImage;
 pub use pixels::{ImageTensor, RgbImage};
