@@ -1,1 +1,54 @@
-//! Retrieval networks as Burn modules, each forward written once.
+//! Retrieval networks: trunks, poolings and heads, each forward pass written once.
+//!
+//! A [`Network`] is a Burn module made from an [`Architecture`] (a name) and [`Weights`] (tensors by their names
+//! in the original's state dict). Its forward pass is written over the [`Ops`] trait, so the same lines compute
+//! with Burn tensors ([`BurnOps`], on any device, with gradients) or record a
+//! [`Plan`](sightline_plan::Plan) ([`PlanRecorder`]) that runs elsewhere, which is how the CPU does it.
+//! Reading files is `sightline-checkpoint`'s, running plans `sightline-plan`'s, preparing pictures
+//! `sightline-image`'s.
+//!
+//! ```
+//! use sightline_nn::{Architecture, Network, Weights};
+//!
+//! let architecture = Architecture::parse("resnet18:layer3/gem")?;
+//! let network = Network::load(&architecture, &Weights::by_formula(&architecture, 0))?;
+//! let onnx = network.record()?.to_onnx();
+//! assert!(onnx.len() > 11_000_000);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod architecture;
+mod batch_norm;
+mod burn_executor;
+mod burn_ops;
+mod center_bias;
+mod conv2d;
+mod fit;
+mod head;
+mod linear;
+mod network;
+mod normalise;
+mod ops;
+mod parameters;
+mod pooling;
+mod recorder;
+mod resnet;
+mod suggest;
+mod weights;
+
+pub use architecture::{Architecture, ArchitectureError, CirtorchHead, DirtorchHead, Head};
+pub use batch_norm::BatchNorm;
+pub use burn::tensor::Device;
+pub use burn_executor::BurnExecutor;
+pub use burn_ops::BurnOps;
+pub use center_bias::center_bias;
+pub use conv2d::Conv2d;
+pub use linear::Linear;
+pub use network::{DESCRIPTOR, LoadError, Network, Unused};
+pub use normalise::{l2_normalise, l2n};
+pub use ops::Ops;
+pub use parameters::{TensorProblem, Wanted};
+pub use pooling::{Pooling, PoolingKind};
+pub use recorder::{PlanRecorder, RecordError};
+pub use resnet::{Block, ResNet, Trunk};
+pub use weights::Weights;

@@ -1,0 +1,32 @@
+//! A fully connected layer.
+
+use crate::Ops;
+use crate::parameters::Parameters;
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+
+/// y = W x + b, as `torch.nn.Linear`.
+#[derive(Module, Debug)]
+pub struct Linear {
+    /// `[O, C]`, torch's order.
+    pub weight: Param<Tensor<2>>,
+    /// `[O]`.
+    pub bias: Param<Tensor<1>>,
+}
+
+impl Linear {
+    /// Takes `{name}.weight` `[outputs, inputs]` and `{name}.bias` `[outputs]`.
+    pub(crate) fn take(parameters: &mut Parameters<'_>, name: &str, outputs: usize, inputs: usize) -> Self {
+        Self {
+            weight: parameters.take(&format!("{name}.weight"), [outputs, inputs]),
+            bias: parameters.take(&format!("{name}.bias"), [outputs]),
+        }
+    }
+
+    /// `[N, C]` -> `[N, O]`.
+    pub fn forward<O: Ops>(&self, ops: &mut O, x: O::T<2>) -> O::T<2> {
+        let weight = ops.parameter(&self.weight);
+        let bias = ops.parameter(&self.bias);
+        ops.linear(x, weight, Some(bias))
+    }
+}

@@ -1,0 +1,182 @@
+//! A whole network: loading it, running it through any executor, recording it.
+
+use crate::Ops;
+use crate::architecture::{Architecture, Head};
+use crate::fit;
+use crate::head::HeadModule;
+use crate::parameters::{Parameters, TensorProblem};
+use crate::recorder::{PlanRecorder, RecordError};
+use crate::resnet::{Naming, ResNet};
+use crate::weights::Weights;
+use burn::module::Module;
+use burn::tensor::Device;
+use sightline_plan::Plan;
+
+/// Name of the output that holds the descriptor.
+pub const DESCRIPTOR: &str = "descriptor";
+
+/// A trunk and a head with their weights.
+///
+/// ```
+/// use sightline_nn::{Architecture, Network, Weights};
+/// use sightline_plan::{Executor, RtenExecutor, Tensor};
+///
+/// let architecture = Architecture::parse("resnet18:layer1/gem")?;
+/// let weights = Weights::by_formula(&architecture, 7); // or Weights::from_state_dict of a checkpoint
+/// let network = Network::load(&architecture, &weights)?;
+/// let mut executor = RtenExecutor::new(&network.record()?, 1)?;
+/// let picture = Tensor::new(&[1, 3, 32, 48], vec![0.5; 3 * 32 * 48])?;
+/// let (name, descriptor) = executor.run(&picture)?.remove(0);
+/// assert_eq!((name.as_str(), descriptor.shape), ("descriptor", vec![1, 64]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Module, Debug)]
+pub struct Network {
+    trunk: ResNet,
+    head: HeadModule,
+    #[module(skip)]
+    architecture: Architecture,
+    #[module(skip)]
+    unused: Unused,
+}
+
+/// What a file held beyond the network.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unused {
+    /// Tensors of the trunk's later stages and of a classifier; leaving them out is what was asked for.
+    pub beyond: Vec<String>,
+    /// Tensors that the architecture does not know.
+    pub unknown: Vec<String>,
+}
+
+/// A file and an architecture that do not belong together.
+#[derive(Clone, Debug, thiserror::Error, PartialEq)]
+#[error("These weights do not fit {architecture}: {problem}. {advice}")]
+pub struct LoadError {
+    /// Name of the architecture.
+    pub architecture: String,
+    /// The first tensor that is missing or misshapen.
+    pub problem: Box<TensorProblem>,
+    /// Names of the known architectures that would fit, those that use most of the file first.
+    pub fitting: Vec<String>,
+    advice: String,
+}
+
+impl Network {
+    /// Builds the network on the CPU from weights by the names of the original's state dict.
+    ///
+    /// # Errors
+    /// When a tensor is missing or has another shape; the error names the first one and the architectures that
+    /// would fit.
+    pub fn load(architecture: &Architecture, weights: &Weights<'_>) -> Result<Self, LoadError> {
+        Self::load_on(architecture, weights, &Device::flex())
+    }
+
+    /// As [`Network::load`], on one of Burn's devices.
+    ///
+    /// # Errors
+    /// As [`Network::load`].
+    pub fn load_on(
+        architecture: &Architecture,
+        weights: &Weights<'_>,
+        device: &Device,
+    ) -> Result<Self, LoadError> {
+        let architecture = architecture.clone().sized_by(weights);
+        let mut parameters = Parameters::from_weights(weights, device);
+        let mut network = Self::take(&mut parameters, &architecture);
+        if let Some(problem) = parameters.problem() {
+            let fitting = fit::fitting(weights);
+            return Err(LoadError {
+                architecture: architecture.to_string(),
+                problem: Box::new(problem.clone()),
+                advice: advice(&fitting, weights),
+                fitting,
+            });
+        }
+        let (beyond, unknown) = fit::unused(&architecture, weights);
+        network.unused = Unused { beyond, unknown };
+        Ok(network)
+    }
+
+    pub(crate) fn take(parameters: &mut Parameters<'_>, architecture: &Architecture) -> Self {
+        let naming = match architecture.head {
+            Head::Cirtorch(_) => Naming::Sequence,
+            Head::Pooled(_) | Head::Dirtorch(_) | Head::Classifier { .. } => Naming::Torchvision,
+        };
+        Self {
+            trunk: ResNet::take(parameters, architecture.trunk, naming),
+            head: HeadModule::take(parameters, &architecture.head, architecture.trunk.channels()),
+            architecture: architecture.clone(),
+            unused: Unused::default(),
+        }
+    }
+
+    /// The architecture, with the sizes that the weights decided.
+    pub fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
+    /// What the weights held beyond the network.
+    pub fn unused(&self) -> &Unused {
+        &self.unused
+    }
+
+    /// `[N, 3, H, W]` -> descriptors `[N, D]`.
+    ///
+    /// `tap` is shown the map after the max pool and after each stage, with the original's name for it.
+    pub fn forward<O: Ops>(
+        &self,
+        ops: &mut O,
+        image: O::T<4>,
+        tap: &mut dyn FnMut(&str, &O::T<4>),
+    ) -> O::T<2> {
+        let map = self.trunk.forward(ops, image, tap);
+        self.head.forward(ops, map)
+    }
+
+    /// The network as a plan with the output [`DESCRIPTOR`].
+    ///
+    /// # Errors
+    /// When a parameter cannot be read from its device.
+    pub fn record(&self) -> Result<Plan, RecordError> {
+        self.recorded(false)
+    }
+
+    /// The network as a plan that yields the map of every stage as well, under the original's names
+    /// (`stem`, `layer1`, ... or `features.3`, ...), before the [`DESCRIPTOR`].
+    ///
+    /// # Errors
+    /// As [`Network::record`].
+    pub fn record_with_stages(&self) -> Result<Plan, RecordError> {
+        self.recorded(true)
+    }
+
+    fn recorded(&self, stages: bool) -> Result<Plan, RecordError> {
+        let (mut recorder, image) = PlanRecorder::new(3);
+        let mut maps = Vec::new();
+        let descriptor = self.forward(&mut recorder, image, &mut |name, map| {
+            if stages {
+                maps.push((name.to_owned(), *map));
+            }
+        });
+        for (name, map) in maps {
+            recorder.output(&name, map);
+        }
+        recorder.output(DESCRIPTOR, descriptor);
+        recorder.finish()
+    }
+}
+
+fn advice(fitting: &[String], weights: &Weights<'_>) -> String {
+    if !fitting.is_empty() {
+        return format!("What would fit: {}.", fitting.join(", "));
+    }
+    let count = weights.names().count();
+    match weights.names().next() {
+        Some(first) => format!(
+            "No architecture that Sightline knows fits the file; it holds {count} tensors, the first is \
+             `{first}`."
+        ),
+        None => "The file holds no tensors.".to_owned(),
+    }
+}

@@ -1,0 +1,62 @@
+//! The operations that every network's forward pass is written over.
+
+use crate::batch_norm::BatchNorm;
+use burn::module::Param;
+use burn::tensor::Tensor;
+use sightline_plan::{Convolution, Tensor as PlainTensor, Window};
+
+/// The operations that every network's forward pass is written over.
+///
+/// [`BurnOps`](crate::BurnOps) computes them with Burn tensors, [`PlanRecorder`](crate::PlanRecorder) writes them
+/// into a plan; so a network is written once. `T<D>` is a value with D axes. Binary operations broadcast axes of
+/// length one.
+pub trait Ops {
+    /// A value with D axes.
+    type T<const D: usize>: Clone;
+
+    /// A learned parameter as a value.
+    fn parameter<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) -> Self::T<D>;
+    /// A fixed tensor with D axes as a value; `like` says where (on which device) it is wanted.
+    fn constant<const D: usize>(&mut self, tensor: PlainTensor, like: &Self::T<4>) -> Self::T<D>;
+
+    /// `[N, C, H, W]`, weight `[O, C / groups, kh, kw]`, bias `[O]` -> `[N, O, H', W']`.
+    fn conv2d(
+        &mut self,
+        x: Self::T<4>,
+        weight: Self::T<4>,
+        bias: Option<Self::T<1>>,
+        walk: Convolution,
+    ) -> Self::T<4>;
+    /// Batch norm of `[N, C, H, W]`, by running or by batch statistics, as the executor trains or not.
+    fn batch_norm(&mut self, x: Self::T<4>, norm: &BatchNorm) -> Self::T<4>;
+    /// max(x, 0).
+    fn relu<const D: usize>(&mut self, x: Self::T<D>) -> Self::T<D>;
+    /// Maximum over windows of `[N, C, H, W]`; the padding never wins.
+    fn max_pool(&mut self, x: Self::T<4>, window: Window) -> Self::T<4>;
+    /// Mean over all pixels, `[N, C, H, W]` -> `[N, C]`.
+    fn global_mean(&mut self, x: Self::T<4>) -> Self::T<2>;
+    /// Maximum over all pixels, `[N, C, H, W]` -> `[N, C]`.
+    fn global_max(&mut self, x: Self::T<4>) -> Self::T<2>;
+    /// `map` `[N, C, h, w]` resized bilinearly, corners aligned, to the height and width of `like`.
+    fn resize_like(&mut self, map: Self::T<4>, like: &Self::T<4>) -> Self::T<4>;
+    /// y = W x + b for each row: `[N, C]`, weight `[O, C]`, bias `[O]` -> `[N, O]`.
+    fn linear(&mut self, x: Self::T<2>, weight: Self::T<2>, bias: Option<Self::T<1>>) -> Self::T<2>;
+    /// Sum over axis 1, `[N, C]` -> `[N, 1]`.
+    fn sum_channels(&mut self, x: Self::T<2>) -> Self::T<2>;
+    /// a + b.
+    fn add<const D: usize>(&mut self, a: Self::T<D>, b: Self::T<D>) -> Self::T<D>;
+    /// x + number.
+    fn add_number<const D: usize>(&mut self, x: Self::T<D>, number: f32) -> Self::T<D>;
+    /// a * b.
+    fn mul<const D: usize>(&mut self, a: Self::T<D>, b: Self::T<D>) -> Self::T<D>;
+    /// a / b.
+    fn div<const D: usize>(&mut self, a: Self::T<D>, b: Self::T<D>) -> Self::T<D>;
+    /// max(x, least).
+    fn clamp_min<const D: usize>(&mut self, x: Self::T<D>, least: f32) -> Self::T<D>;
+    /// Square root.
+    fn sqrt<const D: usize>(&mut self, x: Self::T<D>) -> Self::T<D>;
+    /// x ^ p with one power for all or one for each channel (axis 1).
+    fn power<const D: usize>(&mut self, x: Self::T<D>, p: &Param<Tensor<1>>) -> Self::T<D>;
+    /// x ^ (1 / p), as [`Ops::power`].
+    fn root<const D: usize>(&mut self, x: Self::T<D>, p: &Param<Tensor<1>>) -> Self::T<D>;
+}

@@ -1,0 +1,186 @@
+//! The operations written into a plan instead of computed.
+
+use crate::Ops;
+use crate::batch_norm::BatchNorm;
+use burn::module::Param;
+use burn::tensor::Tensor;
+use sightline_plan::{Convolution, Interpolation, Operation, Plan, Tensor as PlainTensor, Value, Window};
+
+/// Writes what a forward pass does into a [`Plan`].
+#[derive(Debug)]
+pub struct PlanRecorder {
+    plan: Plan,
+    failure: Option<RecordError>,
+}
+
+/// A parameter could not be read back from the device that holds it.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("The network cannot be recorded: a parameter could not be read from its device ({reason}).")]
+pub struct RecordError {
+    reason: String,
+}
+
+impl PlanRecorder {
+    /// A recorder for a network whose input has that many channels, and the input's value.
+    pub fn new(channels: usize) -> (Self, Value) {
+        let (plan, input) = Plan::new(channels);
+        let recorder = Self { plan, failure: None };
+        (recorder, input)
+    }
+
+    /// Names a value as an output of the plan.
+    pub fn output(&mut self, name: &str, value: Value) {
+        self.plan.output(name, value);
+    }
+
+    /// The plan, batch norms folded.
+    ///
+    /// # Errors
+    /// When a parameter could not be read from its device.
+    pub fn finish(self) -> Result<Plan, RecordError> {
+        match self.failure {
+            None => Ok(self.plan.fold_batch_norms()),
+            Some(failure) => Err(failure),
+        }
+    }
+
+    /// The values of a tensor; a failure is kept for [`PlanRecorder::finish`].
+    fn values<const D: usize>(&mut self, tensor: Tensor<D>) -> PlainTensor {
+        let shape = tensor.dims().to_vec();
+        let values = match tensor.try_into_data_as::<f32>() {
+            Ok(data) => data.try_to_vec::<f32>().map_err(|error| format!("{error:?}")),
+            Err(error) => Err(format!("{error:?}")),
+        };
+        let data = values.unwrap_or_else(|reason| {
+            self.failure = Some(RecordError { reason });
+            vec![0.0; shape.iter().product()]
+        });
+        PlainTensor { shape, data }
+    }
+
+    fn tensor<const D: usize>(&mut self, tensor: Tensor<D>) -> Value {
+        let tensor = self.values(tensor);
+        self.plan.constant(tensor)
+    }
+
+    fn number(&mut self, number: f32) -> Value {
+        self.plan.constant(PlainTensor {
+            shape: Vec::new(),
+            data: vec![number],
+        })
+    }
+
+    /// x ^ change(p), the power computed in 64-bit arithmetic now, as it is a constant of the plan.
+    fn raise<const D: usize>(
+        &mut self,
+        x: Value,
+        p: &Param<Tensor<1>>,
+        change: impl Fn(f64) -> f64,
+    ) -> Value {
+        let mut p = self.values(p.val());
+        for value in &mut p.data {
+            *value = change(f64::from(*value)) as f32;
+        }
+        p.shape = match p.data.len() {
+            // One power for all is a scalar: runtimes know cheaper ways to square and cube.
+            1 => Vec::new(),
+            count => [&[count][..], &vec![1; D.saturating_sub(2)]].concat(),
+        };
+        let p = self.plan.constant(p);
+        self.plan.step(Operation::Pow, &[x, p])
+    }
+}
+
+impl Ops for PlanRecorder {
+    type T<const D: usize> = Value;
+
+    fn parameter<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) -> Value {
+        self.tensor(parameter.val())
+    }
+
+    fn constant<const D: usize>(&mut self, tensor: PlainTensor, _like: &Value) -> Value {
+        self.plan.constant(tensor)
+    }
+
+    fn conv2d(&mut self, x: Value, weight: Value, bias: Option<Value>, walk: Convolution) -> Value {
+        let mut inputs = vec![x, weight];
+        inputs.extend(bias);
+        self.plan.step(Operation::Conv2d(walk), &inputs)
+    }
+
+    fn batch_norm(&mut self, x: Value, norm: &BatchNorm) -> Value {
+        let inputs = [
+            x,
+            self.tensor(norm.weight.val()),
+            self.tensor(norm.bias.val()),
+            self.tensor(norm.running_mean.value_sync()),
+            self.tensor(norm.running_variance.value_sync()),
+        ];
+        let epsilon = BatchNorm::EPSILON;
+        self.plan.step(Operation::BatchNorm { epsilon }, &inputs)
+    }
+
+    fn relu<const D: usize>(&mut self, x: Value) -> Value {
+        self.plan.step(Operation::Relu, &[x])
+    }
+
+    fn max_pool(&mut self, x: Value, window: Window) -> Value {
+        self.plan.step(Operation::MaxPool(window), &[x])
+    }
+
+    fn global_mean(&mut self, x: Value) -> Value {
+        self.plan.step(Operation::GlobalMean, &[x])
+    }
+
+    fn global_max(&mut self, x: Value) -> Value {
+        self.plan.step(Operation::GlobalMax, &[x])
+    }
+
+    fn resize_like(&mut self, map: Value, like: &Value) -> Value {
+        let how = Operation::ResizeLike(Interpolation::BilinearAlignedCorners);
+        self.plan.step(how, &[map, *like])
+    }
+
+    fn linear(&mut self, x: Value, weight: Value, bias: Option<Value>) -> Value {
+        let mut inputs = vec![x, weight];
+        inputs.extend(bias);
+        self.plan.step(Operation::Linear, &inputs)
+    }
+
+    fn sum_channels(&mut self, x: Value) -> Value {
+        self.plan.step(Operation::SumChannels, &[x])
+    }
+
+    fn add<const D: usize>(&mut self, a: Value, b: Value) -> Value {
+        self.plan.step(Operation::Add, &[a, b])
+    }
+
+    fn add_number<const D: usize>(&mut self, x: Value, number: f32) -> Value {
+        let number = self.number(number);
+        self.plan.step(Operation::Add, &[x, number])
+    }
+
+    fn mul<const D: usize>(&mut self, a: Value, b: Value) -> Value {
+        self.plan.step(Operation::Mul, &[a, b])
+    }
+
+    fn div<const D: usize>(&mut self, a: Value, b: Value) -> Value {
+        self.plan.step(Operation::Div, &[a, b])
+    }
+
+    fn clamp_min<const D: usize>(&mut self, x: Value, least: f32) -> Value {
+        self.plan.step(Operation::ClampMin(least), &[x])
+    }
+
+    fn sqrt<const D: usize>(&mut self, x: Value) -> Value {
+        self.plan.step(Operation::Sqrt, &[x])
+    }
+
+    fn power<const D: usize>(&mut self, x: Value, p: &Param<Tensor<1>>) -> Value {
+        self.raise::<D>(x, p, |p| p)
+    }
+
+    fn root<const D: usize>(&mut self, x: Value, p: &Param<Tensor<1>>) -> Value {
+        self.raise::<D>(x, p, f64::recip)
+    }
+}
