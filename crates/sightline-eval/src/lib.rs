@@ -5,7 +5,7 @@
 //! lists, or through the trait [`Ranking`] from a search that streams over the gallery.
 //!
 //! One file per protocol: [`revisited`] (cirtorch, Token, CSA), [`classic`], [`dirtorch`], [`recall`] (metric
-//! learning), [`place`] (NetVLAD), [`landmarks`] (Google Landmarks v2).
+//! learning), [`place`] (NetVLAD), [`landmarks`] (Google Landmarks v2). [`evaluate`] runs one over a data set.
 //!
 //! A query with two positives, 1 and 3, and image 0 as junk, over a list of five:
 //!
@@ -25,12 +25,19 @@ pub mod bootstrap;
 pub mod classic;
 pub mod dirtorch;
 mod error;
+mod evaluation;
+mod label_evaluation;
 pub mod landmarks;
+mod list_evaluation;
 pub mod place;
 pub mod positions;
+mod protocol;
 pub mod ranking;
+pub mod ranks;
 pub mod recall;
 pub mod revisited;
 
 pub use error::EvalError;
+pub use evaluation::{Confidence, Evaluation, Metrics, Options, QueryResult, evaluate};
+pub use protocol::Protocol;
 pub use ranking::{Rank, Ranking, ScoreMatrix};

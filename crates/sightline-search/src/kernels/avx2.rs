@@ -1,5 +1,7 @@
 //! AVX2, FMA and F16C: a sum is two registers; tiles of two queries by three rows keep twelve of the sixteen registers
 //! as sums.
+// Indices name the register that is meant; iterators would hide it.
+#![allow(clippy::needless_range_loop)]
 #![allow(unsafe_code)]
 
 use super::{LANES, walk};

@@ -1,5 +1,7 @@
 //! AVX-512F: a sum is one register; tiles of four queries by six rows keep 24 sums in registers, so that ten loads
 //! feed 24 multiply-adds.
+// Indices name the register that is meant; iterators would hide it.
+#![allow(clippy::needless_range_loop)]
 #![allow(unsafe_code)]
 
 use super::{LANES, walk};

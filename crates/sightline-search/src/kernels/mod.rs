@@ -115,7 +115,7 @@ macro_rules! walk {
     (@rows $from:expr, $queries:expr, $rows:expr, $q_sizes:tt, [$($r:literal),+], $tile:ident) => {{
         let mut row = $from;
         $(
-            while row + $r <= $rows {
+            while $rows - row >= $r {
                 walk!(@queries $queries, row, $r, $q_sizes, $tile);
                 row += $r;
             }
@@ -125,7 +125,7 @@ macro_rules! walk {
     (@queries $queries:expr, $row:ident, $r:literal, [$($q:literal),+], $tile:ident) => {{
         let mut query = 0;
         $(
-            while query + $q <= $queries {
+            while $queries - query >= $q {
                 $tile!($q, $r, query, $row);
                 query += $q;
             }

@@ -1,5 +1,7 @@
 //! The twin of the other kernels in plain code; see the module above for the order of summation.
 
+// Indices name the register that is meant; iterators would hide it.
+#![allow(clippy::needless_range_loop)]
 use super::{LANES, walk};
 use half::f16;
 
