@@ -98,6 +98,32 @@ pub struct Circumstances {
     pub date: String,
 }
 
+impl Circumstances {
+    /// The circumstances of something put together from parts: each field lists the different values of the parts, in their
+    /// order, joined by `, `.
+    #[must_use]
+    pub fn joined<'a>(parts: impl IntoIterator<Item = &'a Circumstances>) -> Circumstances {
+        let parts: Vec<&Circumstances> = parts.into_iter().collect();
+        let join = |field: fn(&Circumstances) -> &String| {
+            let mut values: Vec<&str> = Vec::new();
+            // A part may have been put together itself.
+            for value in parts.iter().flat_map(|part| field(part).split(", ")) {
+                if !values.contains(&value) {
+                    values.push(value);
+                }
+            }
+            values.join(", ")
+        };
+        Circumstances {
+            runtime: join(|c| &c.runtime),
+            precision: join(|c| &c.precision),
+            device: join(|c| &c.device),
+            version: join(|c| &c.version),
+            date: join(|c| &c.date),
+        }
+    }
+}
+
 /// Why a text is not a card.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadCardError {
@@ -246,6 +272,18 @@ mod tests {
         assert_eq!(one.hash(), other.hash());
         other.recipe["b"]["c"] = 4.into();
         assert_ne!(one.hash(), other.hash());
+    }
+
+    #[test]
+    fn joined_circumstances_name_each_value_once() {
+        let day = |date: &str| Circumstances {
+            date: date.to_owned(),
+            ..card().circumstances
+        };
+        let parts = [day("2026-05-02"), day("2026-05-01"), day("2026-05-02")];
+        let joined = Circumstances::joined(&parts);
+        assert_eq!(joined, day("2026-05-02, 2026-05-01"));
+        assert_eq!(Circumstances::joined([&joined, &parts[1]]), joined);
     }
 
     proptest! {

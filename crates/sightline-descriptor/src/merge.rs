@@ -49,7 +49,14 @@ pub fn merge(inputs: &[PathBuf], output: &Path) -> Result<(), SetError> {
             )));
         }
     }
-    let card = first.card().map(|card| merged_card(card, &sets));
+    let circumstances = Circumstances::joined(
+        sets.iter()
+            .filter_map(DescriptorSet::card)
+            .map(|card| &card.circumstances),
+    );
+    let card = first
+        .card()
+        .map(|card| Card::new(card.identity.clone(), circumstances));
     // Without names in any file there are none to keep: rows are numbered anew.
     let named = sets.iter().any(DescriptorSet::has_names);
     let names: Vec<String> = match named {
@@ -109,28 +116,4 @@ fn in_order(sets: &mut [DescriptorSet]) -> Result<(), SetError> {
         return Err(SetError::Merge(format!("shard {missing}/{count} is missing")));
     }
     Ok(())
-}
-
-fn merged_card(first: &Card, sets: &[DescriptorSet]) -> Card {
-    let joined = |field: fn(&Circumstances) -> &String| {
-        let mut values: Vec<&str> = Vec::new();
-        for value in sets
-            .iter()
-            .filter_map(DescriptorSet::card)
-            .map(|card| field(&card.circumstances).as_str())
-        {
-            if !values.contains(&value) {
-                values.push(value);
-            }
-        }
-        values.join(", ")
-    };
-    let circumstances = Circumstances {
-        runtime: joined(|c| &c.runtime),
-        precision: joined(|c| &c.precision),
-        device: joined(|c| &c.device),
-        version: joined(|c| &c.version),
-        date: joined(|c| &c.date),
-    };
-    Card::new(first.identity.clone(), circumstances)
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use half::f16;
 use serde::{Deserialize, Serialize};
 use sightline_card::Card;
+use sightline_search::Rows;
 
 use crate::error::SetError;
 use crate::map::Bytes;
@@ -135,7 +136,7 @@ impl ValueType {
 }
 
 #[derive(Debug)]
-enum Rows {
+enum Held {
     /// 32-bit rows inside the bytes, aligned for use as they are.
     PlacedF32(Bytes, Range<usize>),
     /// 16-bit rows inside the bytes, aligned for use as they are.
@@ -155,7 +156,7 @@ enum Rows {
 #[derive(Debug)]
 pub struct DescriptorSet {
     source: PathBuf,
-    rows: Rows,
+    rows: Held,
     len: usize,
     dim: usize,
     names: Vec<String>,
@@ -229,7 +230,7 @@ impl DescriptorSet {
         }
         Ok(DescriptorSet {
             source,
-            rows: Rows::F32(rows),
+            rows: Held::F32(rows),
             len: names.len(),
             dim,
             names,
@@ -287,16 +288,16 @@ impl DescriptorSet {
             ValueType::F32
                 if little && !fortran && bytemuck::try_cast_slice::<u8, f32>(&bytes[start..end]).is_ok() =>
             {
-                Rows::PlacedF32(bytes, start..end)
+                Held::PlacedF32(bytes, start..end)
             }
             ValueType::F16
                 if little && !fortran && bytemuck::try_cast_slice::<u8, f16>(&bytes[start..end]).is_ok() =>
             {
-                Rows::PlacedF16(bytes, start..end)
+                Held::PlacedF16(bytes, start..end)
             }
-            ValueType::F16 => Rows::F16(in_rows(halves(&bytes[start..end], false), len, dim, fortran)),
-            ValueType::BigF16 => Rows::F16(in_rows(halves(&bytes[start..end], true), len, dim, fortran)),
-            _ => Rows::F32(in_rows(floats(&bytes[start..end], values), len, dim, fortran)),
+            ValueType::F16 => Held::F16(in_rows(halves(&bytes[start..end], false), len, dim, fortran)),
+            ValueType::BigF16 => Held::F16(in_rows(halves(&bytes[start..end], true), len, dim, fortran)),
+            _ => Held::F32(in_rows(floats(&bytes[start..end], values), len, dim, fortran)),
         };
         Ok(DescriptorSet {
             source,
@@ -369,8 +370,17 @@ impl DescriptorSet {
     #[must_use]
     pub fn row_type(&self) -> RowType {
         match &self.rows {
-            Rows::PlacedF32(..) | Rows::F32(_) => RowType::F32,
-            Rows::PlacedF16(..) | Rows::F16(_) => RowType::F16,
+            Held::PlacedF32(..) | Held::F32(_) => RowType::F32,
+            Held::PlacedF16(..) | Held::F16(_) => RowType::F16,
+        }
+    }
+
+    /// The rows as `sightline-search` takes them, without a copy.
+    #[must_use]
+    pub fn rows(&self) -> Rows<'_> {
+        match (self.as_f32(), self.as_f16()) {
+            (_, Some(rows)) => Rows::f16(rows, self.dim),
+            (rows, None) => Rows::f32(rows.unwrap_or_default(), self.dim),
         }
     }
 
@@ -379,11 +389,11 @@ impl DescriptorSet {
     pub fn as_f32(&self) -> Option<&[f32]> {
         match &self.rows {
             // The cast was tried when the set was opened, and neither the map nor the bytes have moved since.
-            Rows::PlacedF32(bytes, range) => bytes
+            Held::PlacedF32(bytes, range) => bytes
                 .get(range.clone())
                 .and_then(|part| bytemuck::try_cast_slice(part).ok()),
-            Rows::F32(rows) => Some(rows),
-            Rows::PlacedF16(..) | Rows::F16(_) => None,
+            Held::F32(rows) => Some(rows),
+            Held::PlacedF16(..) | Held::F16(_) => None,
         }
     }
 
@@ -391,11 +401,11 @@ impl DescriptorSet {
     #[must_use]
     pub fn as_f16(&self) -> Option<&[f16]> {
         match &self.rows {
-            Rows::PlacedF16(bytes, range) => bytes
+            Held::PlacedF16(bytes, range) => bytes
                 .get(range.clone())
                 .and_then(|part| bytemuck::try_cast_slice(part).ok()),
-            Rows::F16(rows) => Some(rows),
-            Rows::PlacedF32(..) | Rows::F32(_) => None,
+            Held::F16(rows) => Some(rows),
+            Held::PlacedF32(..) | Held::F32(_) => None,
         }
     }
 

@@ -71,6 +71,8 @@ fn what_was_written_is_read() {
                 assert_eq!(set.to_f32(), want);
                 assert_eq!(set.as_f32().is_some(), row_type == RowType::F32);
                 assert_eq!(set.as_f16().is_some(), row_type == RowType::F16);
+                let hits = sightline_search::top_k(set.rows(), set.rows(), 1, None).unwrap();
+                assert_eq!(hits.len(), count);
                 for i in 0..count {
                     assert_eq!(set.row(i), want[i * dim..(i + 1) * dim]);
                 }

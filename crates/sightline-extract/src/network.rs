@@ -1,0 +1,199 @@
+//! The network as extraction sees it: tensors of some pictures in, one descriptor for each out.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use sightline_descriptor::{ScalePooling, Whitening};
+use sightline_image::ImageTensor;
+use sightline_plan::{Executor, Tensor};
+
+use crate::error::ExtractError;
+
+/// An executor together with what comes after it: pooling over scales, whitening.
+pub struct Network<'a> {
+    executor: &'a mut dyn Executor,
+    dim: usize,
+    output: Option<String>,
+    scales: Vec<f64>,
+    pooling: ScalePooling,
+    whitening: Option<Whitening>,
+}
+
+/// Why some pictures have no descriptors.
+pub(crate) enum Failure {
+    /// These pictures do not work.
+    Pictures(String),
+    /// No picture would work.
+    All(ExtractError),
+}
+
+impl<'a> Network<'a> {
+    /// A network whose final descriptors have `dim` values, run once a picture, without whitening.
+    ///
+    /// Its descriptor is the output named `descriptor`, else the only output with two axes.
+    pub fn new(executor: &'a mut dyn Executor, dim: usize) -> Network<'a> {
+        let pooling = ScalePooling::Cirtorch { msp: 1.0 };
+        Network {
+            executor,
+            dim,
+            output: None,
+            scales: vec![1.0],
+            pooling,
+            whitening: None,
+        }
+    }
+
+    /// Takes the output of this name.
+    #[must_use]
+    pub fn with_output(mut self, name: impl Into<String>) -> Self {
+        self.output = Some(name.into());
+        self
+    }
+
+    /// Pools over passes; `scales` has one value for each tensor that [`crate::Prepare`] gives of a picture.
+    #[must_use]
+    pub fn with_scales(mut self, scales: Vec<f64>, pooling: ScalePooling) -> Self {
+        self.scales = scales;
+        self.pooling = pooling;
+        self
+    }
+
+    /// Whitens the pooled descriptors.
+    #[must_use]
+    pub fn with_whitening(mut self, whitening: Option<Whitening>) -> Self {
+        self.whitening = whitening;
+        self
+    }
+
+    /// Length of the descriptors.
+    #[must_use]
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// Describes pictures whose tensors are alike in shape, pass by pass.
+    pub(crate) fn describe(&mut self, pictures: &[&[ImageTensor]]) -> Result<Vec<Vec<f32>>, Failure> {
+        let passes = self.scales.len();
+        if let Some(other) = pictures
+            .iter()
+            .map(|tensors| tensors.len())
+            .find(|count| *count != passes)
+        {
+            return Err(Failure::Pictures(format!(
+                "It was prepared {other} times for {passes} scales."
+            )));
+        }
+        let outputs: Vec<Tensor> = (0..passes)
+            .map(|pass| self.run(pictures, pass))
+            .collect::<Result<_, Failure>>()?;
+        let mut descriptors = Vec::with_capacity(pictures.len());
+        for row in 0..pictures.len() {
+            let of_passes: Vec<&[f32]> = outputs
+                .iter()
+                .map(|output| {
+                    let dim = output.shape[1];
+                    &output.data[row * dim..(row + 1) * dim]
+                })
+                .collect();
+            descriptors.push(self.finish(&of_passes)?);
+        }
+        Ok(descriptors)
+    }
+
+    /// One pass over all pictures: `[N, D]`.
+    fn run(&mut self, pictures: &[&[ImageTensor]], pass: usize) -> Result<Tensor, Failure> {
+        let Some(first) = pictures.first().map(|tensors| &tensors[pass]) else {
+            return Err(Failure::Pictures("There is no picture in the batch.".to_owned()));
+        };
+        let mut data = Vec::with_capacity(pictures.len().saturating_mul(first.data.len()));
+        pictures
+            .iter()
+            .for_each(|tensors| data.extend_from_slice(&tensors[pass].data));
+        let input = Tensor {
+            shape: vec![pictures.len(), first.channels, first.height, first.width],
+            data,
+        };
+        // A runtime that panics on an odd size should cost that picture only.
+        let ran = catch_unwind(AssertUnwindSafe(|| self.executor.run(&input)));
+        let outputs = ran
+            .map_err(|payload| {
+                Failure::Pictures(format!("The network panicked: {}.", panic_text(&*payload)))
+            })?
+            .map_err(|error| Failure::Pictures(error.to_string()))?;
+        let wanted = self.output.as_deref().unwrap_or("descriptor");
+        let fits = |tensor: &Tensor| {
+            tensor.shape.len() == 2 && tensor.shape[0] == pictures.len() && tensor.is_consistent()
+        };
+        let mut matrices = outputs.iter().enumerate().filter(|(_, (_, tensor))| fits(tensor));
+        let chosen = match outputs
+            .iter()
+            .position(|(name, tensor)| name == wanted && fits(tensor))
+        {
+            Some(chosen) => Some(chosen),
+            None if self.output.is_some() => None,
+            None => match (matrices.next(), matrices.next()) {
+                (Some((only, _)), None) => Some(only),
+                _ => None,
+            },
+        };
+        let Some(chosen) = chosen else {
+            let listed: Vec<String> = outputs
+                .iter()
+                .map(|(name, tensor)| format!("{name} {:?}", tensor.shape))
+                .collect();
+            let wanted = format!("{wanted:?} with a row for each picture");
+            return Err(Failure::All(ExtractError::Output {
+                wanted,
+                outputs: listed.join(", "),
+            }));
+        };
+        Ok(outputs
+            .into_iter()
+            .nth(chosen)
+            .map(|(_, tensor)| tensor)
+            .unwrap_or(Tensor {
+                shape: vec![0, 0],
+                data: vec![],
+            }))
+    }
+
+    /// Pools the passes of one picture and whitens.
+    fn finish(&self, passes: &[&[f32]]) -> Result<Vec<f32>, Failure> {
+        let mut descriptor = self.pooling.pool(passes, &self.scales);
+        if let Some(whitening) = &self.whitening {
+            if descriptor.len() != whitening.input_dim() {
+                let (want, got) = (whitening.input_dim(), descriptor.len());
+                return Err(Failure::All(ExtractError::Dimension {
+                    wants: "the whitening",
+                    want,
+                    got,
+                }));
+            }
+            descriptor = whitening
+                .apply(&descriptor)
+                .map_err(|error| Failure::Pictures(error.to_string()))?;
+        }
+        if descriptor.len() != self.dim {
+            let (want, got) = (self.dim, descriptor.len());
+            return Err(Failure::All(ExtractError::Dimension {
+                wants: "the card",
+                want,
+                got,
+            }));
+        }
+        if descriptor.iter().any(|value| !value.is_finite()) {
+            return Err(Failure::Pictures(
+                "Its descriptor has values that are no finite numbers.".to_owned(),
+            ));
+        }
+        Ok(descriptor)
+    }
+}
+
+/// What a panic said.
+pub(crate) fn panic_text(payload: &(dyn std::any::Any + Send)) -> &str {
+    match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
+        (Some(text), _) => text,
+        (None, Some(text)) => text,
+        (None, None) => "without a word",
+    }
+}
