@@ -19,6 +19,7 @@ mod bmp;
 mod colour;
 mod exif;
 mod gif;
+mod gif_lzw;
 mod inflate;
 mod jpeg;
 mod png;
@@ -26,6 +27,7 @@ mod pnm;
 mod tiff;
 mod tiff_compression;
 mod tiff_directory;
+mod tiff_fax;
 mod webp;
 
 use crate::pixels::RgbImage;

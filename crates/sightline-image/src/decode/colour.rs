@@ -20,7 +20,7 @@ pub(super) fn from_inks(stored: [u8; 4], manner: Manner) -> [u8; 3] {
     from_inverted_inks(stored.map(|value| 255 - value), manner)
 }
 
-/// 256 colours; those a file does not give are gray, as in Pillow.
+/// 256 colours; those a file does not give are black, as in Pillow.
 #[derive(Clone)]
 pub(super) struct Palette([[u8; 3]; 256]);
 
@@ -30,9 +30,9 @@ impl Palette {
         Self(std::array::from_fn(|index| [index as u8; 3]))
     }
 
-    /// The given colours first, gray after them.
+    /// The given colours first, black after them.
     pub(super) fn new(colours: impl IntoIterator<Item = [u8; 3]>) -> Self {
-        let mut palette = Self::gray();
+        let mut palette = Self([[0; 3]; 256]);
         for (entry, colour) in palette.0.iter_mut().zip(colours) {
             *entry = colour;
         }

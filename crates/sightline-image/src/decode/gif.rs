@@ -2,9 +2,9 @@
 //! has the transparent index, or index 0.
 
 use super::colour::Palette;
+use super::gif_lzw::{Lzw, Stop};
 use super::{DecodeError, DecodeOptions, Format, Truncated, allocate, check_size};
 use crate::pixels::RgbImage;
-use weezl::{BitOrder, LzwStatus, decode::Decoder};
 
 const TRUNCATED: DecodeError = DecodeError::Truncated { format: Format::Gif };
 
@@ -142,32 +142,22 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage, 
 }
 
 /// Fills `indices` from the blocks of LZW data.
-fn unpack(code_size: u8, blocks: &mut Reader, mut indices: &mut [u8]) -> Result<(), DecodeError> {
-    if code_size > 11 {
-        return Err(broken("its codes are longer than any GIF's"));
-    }
-    let mut lzw = Decoder::new(BitOrder::Lsb, code_size);
-    while !indices.is_empty() {
-        // Only whole blocks are decoded, as in Pillow.
-        let mut block = blocks.block()?;
+fn unpack(code_size: u8, blocks: &mut Reader, indices: &mut [u8]) -> Result<(), DecodeError> {
+    let mut lzw = Lzw::new(code_size).ok_or_else(|| broken("its codes are longer than any GIF's"))?;
+    let mut done = 0;
+    loop {
+        // Only whole blocks are unpacked, as in Pillow.
+        let block = blocks.block()?;
         if block.is_empty() {
             return Err(TRUNCATED);
         }
-        loop {
-            let step = lzw.decode_bytes(block, indices);
-            block = &block[step.consumed_in..];
-            indices = &mut indices[step.consumed_out..];
-            match step.status {
-                _ if indices.is_empty() => break,
-                Ok(LzwStatus::Done) => return Err(TRUNCATED),
-                Err(_) => return Err(broken("its compressed data is damaged")),
-                // All of the block is read, and nothing is held back.
-                Ok(_) if block.is_empty() && step.consumed_out == 0 => break,
-                Ok(_) => {}
-            }
+        match lzw.unpack(block, indices, &mut done) {
+            None => {}
+            Some(Stop::Full) => return Ok(()),
+            Some(Stop::Ended) => return Err(TRUNCATED),
+            Some(Stop::Broken) => return Err(broken("its compressed data is damaged")),
         }
     }
-    Ok(())
 }
 
 /// The row of the frame that each row of the data is.

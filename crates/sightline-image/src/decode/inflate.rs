@@ -22,7 +22,8 @@ pub(super) struct Inflate<'a, I: Iterator<Item = &'a [u8]>> {
     start: usize,
     end: usize,
     state: State,
-    starved: bool,
+    /// The last step filled the buffer, so that more may come without more input.
+    held_back: bool,
 }
 
 impl<'a, I: Iterator<Item = &'a [u8]>> Inflate<'a, I> {
@@ -35,7 +36,7 @@ impl<'a, I: Iterator<Item = &'a [u8]>> Inflate<'a, I> {
             start: 0,
             end: 0,
             state: State::Open,
-            starved: false,
+            held_back: false,
         }
     }
 
@@ -54,10 +55,10 @@ impl<'a, I: Iterator<Item = &'a [u8]>> Inflate<'a, I> {
         done
     }
 
-    /// What follows the bytes read so far.
+    /// What follows the bytes read so far, as far as the piece they came from tells.
     pub(super) fn state(&mut self) -> State {
-        if self.start == self.end {
-            self.refill();
+        if self.start == self.end && !self.piece.is_empty() && self.state == State::Open {
+            self.step();
         }
         if self.start < self.end {
             State::Open
@@ -69,29 +70,35 @@ impl<'a, I: Iterator<Item = &'a [u8]>> Inflate<'a, I> {
     /// Inflates on; `false` when no byte came.
     fn refill(&mut self) -> bool {
         (self.start, self.end) = (0, 0);
-        while self.state == State::Open && !self.starved && self.end == 0 {
-            if self.piece.is_empty() {
+        while self.state == State::Open && self.end == 0 {
+            if self.piece.is_empty() && !self.held_back {
                 match self.pieces.next() {
                     Some(piece) => self.piece = piece,
-                    // Bytes may still be held back inside.
-                    None => self.starved = true,
+                    None => return false,
                 }
             }
-            let (before_in, before_out) = (self.zlib.total_in(), self.zlib.total_out());
-            let result = self
-                .zlib
-                .decompress(self.piece, &mut self.buffer, FlushDecompress::None);
-            self.piece = &self.piece[(self.zlib.total_in() - before_in) as usize..];
-            self.end = (self.zlib.total_out() - before_out) as usize;
-            match result {
-                Ok(Status::StreamEnd) => self.state = State::Ended,
-                Ok(_) => {}
-                Err(_) => self.state = State::Broken,
-            }
-        }
-        if self.end > 0 {
-            self.starved = false;
+            self.step();
         }
         self.end > 0
+    }
+
+    /// Inflates what the empty buffer takes of the current piece.
+    fn step(&mut self) {
+        let (before_in, before_out) = (self.zlib.total_in(), self.zlib.total_out());
+        let result = self
+            .zlib
+            .decompress(self.piece, &mut self.buffer, FlushDecompress::None);
+        self.piece = &self.piece[(self.zlib.total_in() - before_in) as usize..];
+        (self.start, self.end) = (0, (self.zlib.total_out() - before_out) as usize);
+        self.held_back = self.end == self.buffer.len();
+        match result {
+            Ok(Status::StreamEnd) => self.state = State::Ended,
+            // Without progress the loop above would not end.
+            Ok(_) if self.end == 0 && self.zlib.total_in() == before_in && !self.piece.is_empty() => {
+                self.state = State::Broken;
+            }
+            Ok(_) => {}
+            Err(_) => self.state = State::Broken,
+        }
     }
 }

@@ -8,6 +8,9 @@ use crate::pixels::RgbImage;
 
 const SIGNATURE: usize = 8;
 
+/// Pillow reads so much at a time; a wrong checksum counts only when it is read together with the last pixels.
+const BLOCK: usize = 1 << 16;
+
 /// The first column and row of each pass of an interlaced picture, and the steps between them.
 const PASSES: [[usize; 4]; 7] = [
     [0, 0, 8, 8],
@@ -180,9 +183,9 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions, manner: Manner) -> R
     let pieces = std::iter::from_fn(|| {
         let chunk = Chunk::read(bytes, next).filter(|chunk| &chunk.name == b"IDAT")?;
         next = chunk.next;
-        Some(chunk.data)
+        Some(chunk.data.chunks(BLOCK))
     });
-    let mut inflate = Inflate::new(pieces);
+    let mut inflate = Inflate::new(pieces.flatten());
     let size = (width as usize, height as usize);
     let result = if header.interlaced {
         read_interlaced(&mut inflate, &unpack, size, &mut data)
@@ -192,8 +195,8 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions, manner: Manner) -> R
     drop(inflate);
     if !tolerate {
         result?;
-        check_rest(bytes, next)?;
     }
+    check_rest(bytes, next)?;
     Ok(RgbImage { width, height, data })
 }
 

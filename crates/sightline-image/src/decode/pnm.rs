@@ -108,12 +108,13 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage, 
                 _ if header.maximum > 255 => 2 * row * header.channels(),
                 _ => row * header.channels(),
             };
+            let table = std::array::from_fn(|value| header.scale(value as u32));
             // Pillow tolerates missing rows only where it does not have to scale.
             let tolerate = options.truncated == Truncated::Tolerate
                 && (kind == b'4' || header.maximum == 255 || (header.maximum == 65535 && kind == b'5'));
             for (index, out) in data.chunks_exact_mut(3 * row).enumerate() {
                 match stored.get(index * length..).and_then(|rest| rest.get(..length)) {
-                    Some(values) => unpack(values, &header, out),
+                    Some(values) => unpack(values, &header, &table, out),
                     None if tolerate => break,
                     None => return Err(TRUNCATED),
                 }
@@ -123,7 +124,7 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage, 
     Ok(RgbImage { width, height, data })
 }
 
-fn unpack(row: &[u8], header: &Header, out: &mut [u8]) {
+fn unpack(row: &[u8], header: &Header, table: &[u8; 256], out: &mut [u8]) {
     let pixels = out.as_chunks_mut::<3>().0;
     if header.kind == b'4' {
         for (x, pixel) in pixels.iter_mut().enumerate() {
@@ -136,9 +137,6 @@ fn unpack(row: &[u8], header: &Header, out: &mut [u8]) {
         out.copy_from_slice(row);
         return;
     }
-    let table: Vec<u8> = (0..=255u32.min(header.maximum.max(255)))
-        .map(|value| header.scale(value))
-        .collect();
     let value = |index: usize| {
         if header.maximum > 255 {
             header.scale(u32::from(u16::from_be_bytes([

@@ -34,6 +34,7 @@ mod tag {
     pub(super) const PLANAR: u16 = 284;
     pub(super) const PREDICTOR: u16 = 317;
     pub(super) const COLOUR_MAP: u16 = 320;
+    pub(super) const FAX_OPTIONS: u16 = 292;
     pub(super) const TILE_WIDTH: u16 = 322;
     pub(super) const TILE_HEIGHT: u16 = 323;
     pub(super) const TILE_OFFSETS: u16 = 324;
@@ -112,7 +113,8 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions, manner: Manner) -> R
         Colour::Stored
     };
     let number = directory.number(tag::COMPRESSION).unwrap_or(1);
-    let compression = Compression::new(number, directory.bytes(tag::JPEG_TABLES), colour)?;
+    let fax_options = directory.number(tag::FAX_OPTIONS).unwrap_or(0);
+    let compression = Compression::new(number, fax_options, directory.bytes(tag::JPEG_TABLES), colour)?;
     let layout = layout(
         &directory,
         (width as usize, height as usize),
@@ -178,7 +180,7 @@ fn layout(
             float: true,
             signed: true,
         },
-        (3, 1, 1 | 2 | 4 | 8, 1) | (3, 1, 8, 2) => Meaning::Indices(Box::new(palette(directory, bits))),
+        (3, 1, 1 | 2 | 4 | 8, 1) | (3, 1, 8, 2) => Meaning::Indices(Box::new(palette(directory, bits)?)),
         (2, 1, 8 | 16, 3..) if extras.first() == Some(&1) && samples > 3 => Meaning::MultipliedRgb,
         (2, 1, 8 | 16, 3..) => Meaning::Rgb,
         (5, 1, 8 | 16, 4..) => Meaning::Inks,
@@ -226,14 +228,19 @@ fn layout(
 }
 
 /// The high bytes of the colour map, which holds all reds, then all greens, then all blues.
-fn palette(directory: &Directory, bits: u64) -> Palette {
+fn palette(directory: &Directory, bits: u64) -> Result<Palette, DecodeError> {
+    let third = 1 << bits;
     let map: Vec<u8> = directory
         .numbers(tag::COLOUR_MAP)
-        .take(3 << bits)
+        .take(3 * third)
         .map(|value| (value >> 8) as u8)
         .collect();
-    let third = map.len() / 3;
-    Palette::new((0..third).map(|index| [map[index], map[third + index], map[2 * third + index]]))
+    if map.len() < 3 * third {
+        return Err(broken("its colour map is missing or too short"));
+    }
+    Ok(Palette::new((0..third).map(|index| {
+        [map[index], map[third + index], map[2 * third + index]]
+    })))
 }
 
 fn read(

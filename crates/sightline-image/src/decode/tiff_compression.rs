@@ -1,8 +1,9 @@
 //! Undoing the compression of a strip or tile of a TIFF file.
 
-use super::inflate::Inflate;
+use super::inflate::{Inflate, State};
 use super::jpeg::{self, Colour};
 use super::tiff_directory::Order;
+use super::tiff_fax::{self, Fax};
 use super::{DecodeError, Format};
 use weezl::{BitOrder, LzwStatus, decode::Decoder};
 
@@ -18,6 +19,8 @@ pub(super) enum Compression<'a> {
     Deflate,
     /// Apple's run lengths.
     PackBits,
+    /// One of the fax compressions.
+    Fax(Fax),
     /// JPEG, with tables kept apart or none.
     Jpeg {
         tables: Option<&'a [u8]>,
@@ -27,26 +30,26 @@ pub(super) enum Compression<'a> {
 
 impl<'a> Compression<'a> {
     /// By its number in the file.
-    pub(super) fn new(number: u64, tables: Option<&'a [u8]>, colour: Colour) -> Result<Self, DecodeError> {
+    pub(super) fn new(
+        number: u64,
+        fax_options: u64,
+        tables: Option<&'a [u8]>,
+        colour: Colour,
+    ) -> Result<Self, DecodeError> {
+        let unsupported = |feature: &str| Err(DecodeError::unsupported(Format::Tiff, feature));
         Ok(match number {
             1 => Self::None,
             5 => Self::Lzw,
             7 => Self::Jpeg { tables, colour },
             8 | 32946 => Self::Deflate,
             32773 => Self::PackBits,
-            2..=4 => return Err(DecodeError::unsupported(Format::Tiff, "fax compression")),
-            6 => {
-                return Err(DecodeError::unsupported(
-                    Format::Tiff,
-                    "JPEG compression of the old kind",
-                ));
-            }
-            _ => {
-                return Err(DecodeError::unsupported(
-                    Format::Tiff,
-                    format!("compression {number}"),
-                ));
-            }
+            // The lowest bit says that rows refer to the rows before them.
+            3 if fax_options & 1 == 1 => return unsupported("fax compression of group 3 in two dimensions"),
+            2 => Self::Fax(Fax::Runs),
+            3 => Self::Fax(Fax::Group3),
+            4 => Self::Fax(Fax::Group4),
+            6 => return unsupported("JPEG compression of the old kind"),
+            _ => return unsupported(&format!("the compression {number}")),
         })
     }
 
@@ -71,13 +74,18 @@ impl<'a> Compression<'a> {
             Self::Lzw => lzw(stored, out),
             Self::Deflate => {
                 let mut inflate = Inflate::new(std::iter::once(stored));
-                if inflate.read(out) < out.len() {
-                    Err(TRUNCATED)
-                } else {
-                    Ok(())
+                let got = inflate.read(out);
+                match inflate.state() {
+                    State::Broken => Err(DecodeError::broken(
+                        Format::Tiff,
+                        "its compressed data is damaged",
+                    )),
+                    _ if got < out.len() => Err(TRUNCATED),
+                    _ => Ok(()),
                 }
             }
             Self::PackBits => pack_bits(stored, out),
+            Self::Fax(kind) => tiff_fax::undo(stored, *kind, width, out),
             Self::Jpeg { tables, colour } => {
                 let stream = match tables {
                     // The tables end with an end marker, the strip begins with a start marker: both go.
