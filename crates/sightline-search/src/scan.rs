@@ -1,8 +1,9 @@
 //! Streaming over the database: blocks of rows against a group of queries, groups and parts of the database spread
 //! over the cores.
 
-use crate::kernels::Runnable;
+use crate::kernels::{LANES, Runnable};
 use crate::{RowData, Rows};
+use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -14,8 +15,9 @@ const GROUP_QUERIES: usize = 256;
 const SCORE_BYTES: usize = 128 << 10;
 /// Rows of a block at most, and a multiple of every kernel's tile.
 const BLOCK_ROWS: usize = 3072;
-/// Above this many queries, rows in f16 are widened once a block instead of once a tile.
-const DIRECT_F16_QUERIES: usize = 4;
+/// Up to this many queries the rows are read where they lie; above, a block is first copied to the start of a cache line
+/// (and widened from f16), which costs less than every query reading across two lines.
+const DIRECT_QUERIES: usize = 4;
 /// Rows of a part of the database at least, so that a part is worth a task.
 const PART_ROWS: usize = 192;
 
@@ -74,19 +76,28 @@ pub(crate) fn scan(
     part: Range<usize>,
     mut visit: impl FnMut(usize, usize, &[f32]),
 ) {
-    let dim = queries.dim;
-    let mut widened = Vec::new();
     let count = group.len();
-    let queries = wide(queries.part(group.start, count), &mut widened);
+    let packed = count > DIRECT_QUERIES;
+    let dim = if packed {
+        queries.dim.next_multiple_of(LANES)
+    } else {
+        queries.dim
+    };
+    let (mut query_room, mut row_room) = (Vec::new(), Vec::new());
+    let queries = pack(
+        queries.part(group.start, count),
+        queries.dim,
+        dim,
+        &mut query_room,
+    );
     let block = (SCORE_BYTES / 4 / count.max(1)).clamp(24, BLOCK_ROWS) / 24 * 24;
     let mut scores = vec![0.0; block.min(part.len()) * count];
-    let mut row_values = Vec::new();
     let mut first = part.start;
     while first < part.end {
         let rows = block.min(part.end - first);
         let mut data = database.part(first, rows);
-        if count > DIRECT_F16_QUERIES {
-            data = RowData::F32(wide(data, &mut row_values));
+        if packed {
+            data = RowData::F32(pack(data, database.dim, dim, &mut row_room));
         }
         let scores = &mut scores[..rows * count];
         kernel.products(dim, queries, data, scores);
@@ -97,15 +108,30 @@ pub(crate) fn scan(
     }
 }
 
-/// Values in f32, in `room` where they must be widened.
-fn wide<'a>(data: RowData<'a>, room: &'a mut Vec<f32>) -> &'a [f32] {
+/// Vectors of `dim` values in f32, each filled up with zeros to `padded` values, in `room` from the start of a cache
+/// line on. The zeros are what the kernels fill up with too, so no sum changes.
+fn pack<'a>(data: RowData<'_>, dim: usize, padded: usize, room: &'a mut Vec<f32>) -> &'a [f32] {
+    let length = data.len() / dim * padded;
+    room.resize(length + LANES - 1, 0.0);
+    // Where the start cannot be aligned the place is still valid, only slower.
+    let start = room
+        .as_ptr()
+        .align_offset(LANES * size_of::<f32>())
+        .min(LANES - 1);
+    let to = &mut room[start..start + length];
     match data {
-        RowData::F32(values) => values,
+        RowData::F32(values) => {
+            for (to, from) in to.chunks_exact_mut(padded).zip(values.chunks_exact(dim)) {
+                to[..dim].copy_from_slice(from);
+                to[dim..].fill(0.0);
+            }
+        }
         RowData::F16(values) => {
-            use half::slice::HalfFloatSliceExt;
-            room.resize(values.len(), 0.0);
-            values.convert_to_f32_slice(room);
-            room
+            for (to, from) in to.chunks_exact_mut(padded).zip(values.chunks_exact(dim)) {
+                from.convert_to_f32_slice(&mut to[..dim]);
+                to[dim..].fill(0.0);
+            }
         }
     }
+    to
 }

@@ -55,7 +55,7 @@ impl Value for f16 {
 }
 
 /// As `Runnable::products`.
-#[target_feature(enable = "avx512f")]
+#[target_feature(enable = "avx512f,avx512vl")]
 pub(super) fn products<T: Value>(dim: usize, queries: &[f32], rows: &[T], out: &mut [f32]) {
     let (query_count, row_count) = (queries.len() / dim, rows.len() / dim);
     macro_rules! tile {
@@ -76,7 +76,7 @@ pub(super) fn products<T: Value>(dim: usize, queries: &[f32], rows: &[T], out: &
 ///
 /// # Safety
 /// `Q * dim` values lie at `queries` and `R * dim` at `rows`.
-#[target_feature(enable = "avx512f")]
+#[target_feature(enable = "avx512f,avx512vl")]
 unsafe fn tile<T: Value, const Q: usize, const R: usize>(
     dim: usize,
     queries: *const f32,
@@ -112,23 +112,26 @@ unsafe fn tile<T: Value, const Q: usize, const R: usize>(
             }
         }
     }
-    let mut out = [[0.0; R]; Q];
-    let last = Q * R - 1;
-    for first in (0..Q * R).step_by(4) {
-        let of = |i: usize| {
-            let i = (first + i).min(last);
-            sums[i / R][i % R]
-        };
-        let four = sum_four(of(0), of(1), of(2), of(3));
-        for (i, sum) in four.into_iter().enumerate().take(Q * R - first) {
-            out[(first + i) / R][(first + i) % R] = sum;
+    // By way of memory: an index that is only known at run time would keep the registers there all along.
+    let mut lanes = [[[0.0; LANES]; R]; Q];
+    for q in 0..Q {
+        for r in 0..R {
+            // SAFETY: sixteen floats are written to an array of sixteen.
+            unsafe { _mm512_storeu_ps(lanes[q][r].as_mut_ptr(), sums[q][r]) };
         }
+    }
+    let mut out = [[0.0; R]; Q];
+    let (flat, to) = (lanes.as_flattened(), out.as_flattened_mut());
+    for (four, to) in flat.chunks(4).zip(to.chunks_mut(4)) {
+        // SAFETY: each is an array of sixteen.
+        let of = |i: usize| unsafe { _mm512_loadu_ps(four[i.min(four.len() - 1)].as_ptr()) };
+        to.copy_from_slice(&sum_four(of(0), of(1), of(2), of(3))[..to.len()]);
     }
     out
 }
 
 /// The sums of four registers: four sets of lanes are halved together.
-#[target_feature(enable = "avx512f")]
+#[target_feature(enable = "avx512f,avx512vl")]
 #[inline]
 fn sum_four(a: __m512, b: __m512, c: __m512, d: __m512) -> [f32; 4] {
     // Lanes l + (l + 8) of a and b in one register, of c and d in another.

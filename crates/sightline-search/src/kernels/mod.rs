@@ -14,7 +14,7 @@ mod portable;
 use crate::RowData;
 
 /// Lanes of one sum.
-const LANES: usize = 16;
+pub(crate) const LANES: usize = 16;
 
 /// Which instructions compute inner products. All give the same bits, so this is a matter of speed alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub enum Kernel {
     /// AVX2, FMA and F16C.
     #[cfg(target_arch = "x86_64")]
     Avx2,
-    /// AVX-512F.
+    /// AVX-512F and VL.
     #[cfg(target_arch = "x86_64")]
     Avx512,
 }
@@ -35,7 +35,7 @@ impl Kernel {
         let mut kernels = Vec::new();
         #[cfg(target_arch = "x86_64")]
         {
-            if is_x86_feature_detected!("avx512f") {
+            if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl") {
                 kernels.push(Self::Avx512);
             }
             if is_x86_feature_detected!("avx2")
