@@ -75,6 +75,15 @@ impl ScalePooling {
         pooled.into_iter().map(|x| x as f32).collect()
     }
 
+    /// The scales that are run where `asked` are asked for: Token ignores the value of a single one.
+    #[must_use]
+    pub fn scales_to_run(self, asked: &[f64]) -> Vec<f64> {
+        match self {
+            ScalePooling::Token if asked.len() == 1 => vec![1.0],
+            _ => asked.to_vec(),
+        }
+    }
+
     /// How the card states this pooling over `scales`.
     #[must_use]
     pub fn spelled_out(self, scales: &[f64]) -> Scales {
@@ -158,6 +167,13 @@ mod tests {
             ScalePooling::DirtorchGem { power: 3.0 }.spelled_out(&[1.0, 0.5]),
             ScalePooling::DirtorchGem { power: 2.0 }.spelled_out(&[1.0, 0.5])
         );
+    }
+
+    #[test]
+    fn token_ignores_a_single_scale() {
+        assert_eq!(ScalePooling::Token.scales_to_run(&[0.5]), [1.0]);
+        assert_eq!(ScalePooling::Token.scales_to_run(&[1.0, 0.5]), [1.0, 0.5]);
+        assert_eq!(ScalePooling::Cirtorch { msp: 1.0 }.scales_to_run(&[0.5]), [0.5]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use half::f16;
 use proptest::prelude::*;
@@ -498,6 +499,8 @@ fn what_does_not_belong_together_is_not_merged() {
     assert!(!out.exists());
 }
 
+static VALID: LazyLock<[Vec<u8>; 2]> = LazyLock::new(|| [valid_file("safetensors"), valid_file("npy")]);
+
 fn valid_file(ending: &str) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(format!("set.{ending}"));
@@ -528,7 +531,7 @@ proptest! {
 
     #[test]
     fn damaged_files_never_panic(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6), npy: bool) {
-        let mut bytes = valid_file(if npy { "npy" } else { "safetensors" });
+        let mut bytes = VALID[usize::from(npy)].clone();
         for (place, byte) in changes {
             let place = place.index(bytes.len());
             bytes[place] = byte;
@@ -538,7 +541,7 @@ proptest! {
 
     #[test]
     fn shortened_files_are_refused(cut: prop::sample::Index, npy: bool) {
-        let mut bytes = valid_file(if npy { "npy" } else { "safetensors" });
+        let mut bytes = VALID[usize::from(npy)].clone();
         bytes.truncate(cut.index(bytes.len()));
         prop_assert!(DescriptorSet::from_bytes("cut", bytes, None).is_err());
     }
