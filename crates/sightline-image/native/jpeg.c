@@ -187,3 +187,13 @@ int sightline_jpeg_rows(struct sightline_jpeg *jpeg, uint8_t *rows, size_t strid
     }
     return OK;
 }
+
+/* Reads on to the end marker after the last row: what is broken there is broken for Pillow, too, what is missing is
+ * not missed. */
+int sightline_jpeg_finish(struct sightline_jpeg *jpeg) {
+    if (setjmp(jpeg->jump)) {
+        return FAILED;
+    }
+    (void)jpeg_finish_decompress(&jpeg->cinfo);
+    return OK;
+}

@@ -36,6 +36,7 @@ unsafe extern "C" {
     fn sightline_jpeg_message(jpeg: *const Raw) -> *const c_char;
     fn sightline_jpeg_header(jpeg: *mut Raw, header: *mut Header) -> c_int;
     fn sightline_jpeg_start(jpeg: *mut Raw, raw: c_int, ycc: c_int) -> c_int;
+    fn sightline_jpeg_finish(jpeg: *mut Raw) -> c_int;
     fn sightline_jpeg_rows(jpeg: *mut Raw, rows: *mut u8, stride: usize, count: u32, done: *mut u32)
     -> c_int;
 }
@@ -121,6 +122,13 @@ impl<'a> Jpeg<'a> {
         let code = unsafe { sightline_jpeg_rows(self.raw, rows.as_mut_ptr(), stride, count, &mut done) };
         (done as usize, self.check(code))
     }
+
+    /// Reads on to the end marker.
+    fn finish(&mut self) -> Result<(), Stop> {
+        // SAFETY: `raw` is a living decoder; if its rows are not all read libjpeg reports a wrong state.
+        let code = unsafe { sightline_jpeg_finish(self.raw) };
+        self.check(code)
+    }
 }
 
 /// How colours are taken.
@@ -187,6 +195,9 @@ fn decode_once(
         }
     } else if stop.is_ok() {
         stop = jpeg.rows(&mut data, 3 * row).1;
+    }
+    if stop.is_ok() {
+        stop = jpeg.finish();
     }
     Ok((RgbImage { width, height, data }, stop))
 }
