@@ -2,12 +2,20 @@
 
 mod column_major;
 pub mod formula;
+pub mod mat;
 pub mod npy;
+pub mod npz;
+pub mod pickle;
+pub mod read;
 pub mod safetensors;
 pub mod storage;
 pub mod tensor;
+pub mod torch_legacy;
+pub mod torch_zip;
 pub mod value;
+pub mod zip;
 
+pub use read::{File, FileKind, ReadError, read, read_bytes};
 pub use storage::Storage;
 pub use tensor::{Dtype, Tensor, TensorError};
 pub use value::Value;

@@ -165,25 +165,30 @@ impl Directory {
         let mut size = u64::from(end_record.u32(12)?);
         let mut start = u64::from(end_record.u32(16)?);
         let mut end = at;
-        if entries == 0xffff || size == 0xffff_ffff || start == 0xffff_ffff {
-            let locator = at
-                .checked_sub(20)
-                .filter(|at| bytes[*at..].starts_with(b"PK\x06\x07"));
-            if let Some(locator) = locator {
-                let record = Fields { bytes, at: locator }.u64(8)?;
-                let record = usize::try_from(record).map_err(|_| wrong("the Zip64 record lies outside"))?;
-                if !bytes
-                    .get(record..)
-                    .is_some_and(|bytes| bytes.starts_with(b"PK\x06\x06"))
-                {
-                    return Err(wrong("the Zip64 record is not where it should be"));
-                }
-                let fields = Fields { bytes, at: record };
-                entries = fields.u64(32)?;
-                size = fields.u64(40)?;
-                start = fields.u64(48)?;
-                end = record;
+        // Torch writes the Zip64 records into every archive, needed or not; they lie between directory and end record.
+        let locator = at
+            .checked_sub(20)
+            .filter(|at| bytes[*at..].starts_with(b"PK\x06\x07"));
+        if let Some(locator) = locator {
+            let record = Fields { bytes, at: locator }.u64(8)?;
+            let record = usize::try_from(record).map_err(|_| wrong("the Zip64 record lies outside"))?;
+            if !bytes
+                .get(record..)
+                .is_some_and(|bytes| bytes.starts_with(b"PK\x06\x06"))
+            {
+                return Err(wrong("the Zip64 record is not where it should be"));
             }
+            let fields = Fields { bytes, at: record };
+            if entries == 0xffff {
+                entries = fields.u64(32)?;
+            }
+            if size == 0xffff_ffff {
+                size = fields.u64(40)?;
+            }
+            if start == 0xffff_ffff {
+                start = fields.u64(48)?;
+            }
+            end = record;
         }
         let claimed_end = start.checked_add(size).ok_or(wrong("it lies outside the file"))?;
         if claimed_end != end as u64 {
