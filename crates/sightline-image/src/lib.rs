@@ -7,8 +7,11 @@ pub mod encode;
 pub mod gray;
 pub mod normalise;
 pub mod pixels;
+pub mod recipe;
 pub mod resize;
 pub mod torch_resize;
+pub mod transforms;
 
 pub use gray::GrayImage;
 pub use pixels::{ImageTensor, RgbImage};
+pub use recipe::Recipe;

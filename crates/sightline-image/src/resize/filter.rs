@@ -56,17 +56,21 @@ impl Filter {
         }
     }
 
+    /// Its number in Pillow's `Image`.
+    pub fn number(self) -> i64 {
+        match self {
+            Self::Nearest => 0,
+            Self::Lanczos => 1,
+            Self::Bilinear => 2,
+            Self::Bicubic => 3,
+            Self::Box => 4,
+            Self::Hamming => 5,
+        }
+    }
+
     /// The filter of that number in Pillow's `Image` (0 nearest, 1 Lanczos, 2 bilinear, 3 bicubic, 4 box, 5 Hamming).
     pub fn from_number(number: i64) -> Option<Self> {
-        Some(match number {
-            0 => Self::Nearest,
-            1 => Self::Lanczos,
-            2 => Self::Bilinear,
-            3 => Self::Bicubic,
-            4 => Self::Box,
-            5 => Self::Hamming,
-            _ => return None,
-        })
+        Self::ALL.into_iter().find(|filter| filter.number() == number)
     }
 
     /// The filter of that name; Pillow's older names `antialias`, `linear` and `cubic` too, in any case.
