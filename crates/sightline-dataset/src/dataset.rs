@@ -1,6 +1,6 @@
 //! The one form that every list, folder and ground truth is brought into.
 
-use crate::DatasetError;
+use crate::{DatasetError, Skipped};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -17,6 +17,9 @@ pub struct Dataset {
     pub queries: Vec<Query>,
     /// Which image answers which query.
     pub truth: Truth,
+    /// What was passed over while the data set was opened, and why.
+    #[serde(default)]
+    pub skipped: Vec<Skipped>,
 }
 
 /// One query.
