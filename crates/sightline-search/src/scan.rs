@@ -7,14 +7,18 @@ use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Bytes of a group of queries, so that it stays in a core's second-level cache while rows pass.
-const GROUP_BYTES: usize = 512 << 10;
-/// Queries of a group at most: beyond this the database is read from memory seldom enough.
-const GROUP_QUERIES: usize = 256;
+/// Bytes of packed queries, and of packed rows, that a core works on at a time: both fit its second-level cache.
+const CACHE_BYTES: usize = 384 << 10;
+/// Queries of a group at most. The database is read from memory once for each group.
+const GROUP_QUERIES: usize = 1024;
+/// Bytes of a group of queries at most, so that a core's share of the third-level cache holds it.
+const GROUP_BYTES: usize = 8 << 20;
 /// Bytes of the scores of one block.
 const SCORE_BYTES: usize = 128 << 10;
-/// Rows of a block at most, and a multiple of every kernel's tile.
+/// Rows of a block at most. Blocks are multiples of [`TILE_ROWS`].
 const BLOCK_ROWS: usize = 3072;
+/// A multiple of every kernel's tile.
+const TILE_ROWS: usize = 24;
 /// Up to this many queries the rows are read where they lie; above, a block is first copied to the start of a cache line
 /// (and widened from f16), which costs less than every query reading across two lines.
 const DIRECT_QUERIES: usize = 4;
@@ -32,9 +36,9 @@ pub(crate) struct Plan {
 impl Plan {
     /// `most` queries in a group at most.
     pub(crate) fn new(dim: usize, queries: usize, rows: usize, most: usize) -> Self {
-        let fitting = (GROUP_BYTES / dim.saturating_mul(4).max(1)).max(8) / 4 * 4;
+        let fitting = (GROUP_BYTES / dim.saturating_mul(4).max(1)).max(16) / 16 * 16;
         let group = fitting.min(GROUP_QUERIES).min(most).min(queries).max(1);
-        let tasks = 4 * rayon::current_num_threads();
+        let tasks = 2 * rayon::current_num_threads();
         let parts = tasks.div_ceil(queries.div_ceil(group).max(1));
         Self {
             group,
@@ -90,8 +94,18 @@ pub(crate) fn scan(
         dim,
         &mut query_room,
     );
-    let block = (SCORE_BYTES / 4 / count.max(1)).clamp(24, BLOCK_ROWS) / 24 * 24;
-    let mut scores = vec![0.0; block.min(part.len()) * count];
+    let cached = CACHE_BYTES / (4 * dim);
+    let together = if packed {
+        (cached.max(16) / 16 * 16).min(count)
+    } else {
+        count.max(1)
+    };
+    let mut block = (SCORE_BYTES / 4 / together).min(BLOCK_ROWS);
+    if packed {
+        block = block.min(cached);
+    }
+    let block = block.max(TILE_ROWS) / TILE_ROWS * TILE_ROWS;
+    let mut scores = vec![0.0; block.min(part.len()) * together];
     let mut first = part.start;
     while first < part.end {
         let rows = block.min(part.end - first);
@@ -99,10 +113,12 @@ pub(crate) fn scan(
         if packed {
             data = RowData::F32(pack(data, database.dim, dim, &mut row_room));
         }
-        let scores = &mut scores[..rows * count];
-        kernel.products(dim, queries, data, scores);
-        for (query, scores) in scores.chunks_exact(rows).enumerate() {
-            visit(query, first, scores);
+        for (some, queries) in queries.chunks(together * dim).enumerate() {
+            let scores = &mut scores[..rows * (queries.len() / dim)];
+            kernel.products(dim, queries, data, scores);
+            for (query, scores) in scores.chunks_exact(rows).enumerate() {
+                visit(some * together + query, first, scores);
+            }
         }
         first += rows;
     }

@@ -169,27 +169,31 @@ impl Selection {
 
     /// Takes the scores of the rows from `first` on; rows only ever come in ascending order.
     fn offer(&mut self, first: usize, scores: &[f32]) {
-        const CHUNK: usize = 32;
+        const CHUNK: usize = 16;
         for (chunk, scores) in scores.chunks(CHUNK).enumerate() {
             // A later row with a score equal to the worst kept is no better, so most chunks are passed by at a glance.
-            if let Some(worst) = self.worst.map(Candidate::score)
-                && !worst.is_nan()
-                && !scores.iter().fold(false, |any, score| any | (*score > worst))
-            {
+            // NaN as the worst lets every chunk through.
+            let worst = self.worst.map_or(f32::NAN, Candidate::score);
+            if scores.iter().map(|score| u32::from(*score <= worst)).sum::<u32>() as usize == scores.len() {
                 continue;
             }
             for (i, score) in scores.iter().enumerate() {
-                let row = first + chunk * CHUNK + i;
-                let candidate = Candidate::new(*score, row as u32);
-                if self.worst.is_some_and(|worst| candidate < worst) || self.excluded == Some(row) {
-                    continue;
-                }
-                self.kept.push(candidate);
-                if self.kept.len() >= self.room {
-                    keep_best(&mut self.kept, self.k);
-                    self.worst = self.kept.get(self.k - 1).copied();
+                if *score > worst || worst.is_nan() {
+                    self.take(first + chunk * CHUNK + i, *score);
                 }
             }
+        }
+    }
+
+    fn take(&mut self, row: usize, score: f32) {
+        let candidate = Candidate::new(score, row as u32);
+        if self.worst.is_some_and(|worst| candidate < worst) || self.excluded == Some(row) {
+            return;
+        }
+        self.kept.push(candidate);
+        if self.kept.len() >= self.room {
+            keep_best(&mut self.kept, self.k);
+            self.worst = self.kept.get(self.k - 1).copied();
         }
     }
 }
