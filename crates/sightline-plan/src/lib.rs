@@ -25,6 +25,7 @@
 mod executor;
 mod fold;
 mod onnx;
+mod onnx_framing;
 mod plan;
 mod protobuf;
 mod rten_executor;

@@ -36,12 +36,16 @@ impl Plan {
             graph.node("Identity", &[&from], name, &[]);
         }
         graph.message = graph.message.text(2, "plan");
-        let batch = [Dimension::Free("N"), Dimension::Known(self.channels)];
-        let pixels = [Dimension::Free("H"), Dimension::Free("W")];
-        let input = value_info(INPUT, Some(&[batch, pixels].concat()));
+        let pixels = [Dimension::Named("H"), Dimension::Named("W")];
+        let input = [Dimension::Named("N"), Dimension::Known(self.channels)];
+        let input = value_info(INPUT, &[input, pixels].concat());
         graph.message = graph.message.message(11, &input);
-        for (name, _) in &self.outputs {
-            graph.message = graph.message.message(12, &value_info(name, None));
+        for (name, value) in &self.outputs {
+            let mut shape = vec![Dimension::Any; self.rank(*value)];
+            if let Some(first) = shape.first_mut() {
+                *first = Dimension::Named("N");
+            }
+            graph.message = graph.message.message(12, &value_info(name, &shape));
         }
         // A matrix that only linear layers read is in the file already, as a kernel.
         for (index, source) in self.values.iter().enumerate() {
@@ -83,7 +87,9 @@ enum Attribute<'a> {
 #[derive(Clone, Copy)]
 enum Dimension {
     Known(usize),
-    Free(&'static str),
+    /// Any size, but the same wherever the name stands.
+    Named(&'static str),
+    Any,
 }
 
 impl Graph<'_> {
@@ -281,20 +287,18 @@ fn tensor_head(name: &str, shape: &[usize], kind: i64) -> Message {
     tensor.int(2, kind).text(8, name)
 }
 
-/// A graph input or output; without dimensions its shape is left open.
-fn value_info(name: &str, dimensions: Option<&[Dimension]>) -> Message {
-    let mut kind = Message::new().int(1, FLOAT);
-    if let Some(dimensions) = dimensions {
-        let mut shape = Message::new();
-        for dimension in dimensions {
-            let dimension = match dimension {
-                Dimension::Known(size) => Message::new().int(1, *size as i64),
-                Dimension::Free(name) => Message::new().text(2, name),
-            };
-            shape = shape.message(1, &dimension);
-        }
-        kind = kind.message(2, &shape);
+/// A graph input or output of type float32.
+fn value_info(name: &str, dimensions: &[Dimension]) -> Message {
+    let mut shape = Message::new();
+    for dimension in dimensions {
+        let dimension = match dimension {
+            Dimension::Known(size) => Message::new().int(1, *size as i64),
+            Dimension::Named(name) => Message::new().text(2, name),
+            Dimension::Any => Message::new(),
+        };
+        shape = shape.message(1, &dimension);
     }
+    let kind = Message::new().int(1, FLOAT).message(2, &shape);
     let kind = Message::new().message(1, &kind);
     Message::new().text(1, name).message(2, &kind)
 }

@@ -182,6 +182,36 @@ impl Plan {
         }
     }
 
+    /// Number of axes of a value.
+    pub(crate) fn rank(&self, value: Value) -> usize {
+        let mut ranks: Vec<usize> = Vec::with_capacity(value.0 + 1);
+        for source in self.values.iter().take(value.0 + 1) {
+            let rank = match source {
+                Source::Input => 4,
+                Source::Constant(tensor) => tensor.shape.len(),
+                Source::Step(step) => {
+                    let of_inputs = step.inputs.iter().filter_map(|input| ranks.get(input.0));
+                    match step.operation {
+                        Operation::Conv2d(_) | Operation::MaxPool(_) | Operation::ResizeLike(_) => 4,
+                        Operation::GlobalMean | Operation::GlobalMax => 2,
+                        Operation::SumChannels | Operation::Linear => 2,
+                        Operation::BatchNorm { .. } => 4,
+                        Operation::Relu
+                        | Operation::Add
+                        | Operation::Mul
+                        | Operation::Div
+                        | Operation::Pow
+                        | Operation::ClampMin(_)
+                        | Operation::Sqrt
+                        | Operation::Concat { .. } => of_inputs.copied().max().unwrap_or(0),
+                    }
+                }
+            };
+            ranks.push(rank);
+        }
+        ranks.last().copied().unwrap_or(0)
+    }
+
     fn push(&mut self, source: Source) -> Value {
         self.values.push(source);
         Value(self.values.len() - 1)

@@ -1,6 +1,7 @@
 //! Running a plan, or a foreign ONNX file, on the CPU through `rten`.
 
 use crate::executor::check_batch;
+use crate::onnx_framing::is_well_framed;
 use crate::{Executor, LoadError, Plan, RunError, Runtime, Tensor};
 use rayon::prelude::*;
 use rten::{Dimension, Model, ModelOptions, NodeId, RunOptions, ThreadPool, Value, ValueOrView};
@@ -44,6 +45,9 @@ impl RtenExecutor {
             runtime: NAME,
             reason,
         };
+        if !is_well_framed(&bytes) {
+            return Err(refused("it is no ONNX file, or a damaged one".to_owned()));
+        }
         let pool = ThreadPool::with_num_threads(threads.max(1));
         // A file is somebody else's: should the runtime panic over it, that is an error like any other.
         let model = catch_unwind(AssertUnwindSafe(|| {

@@ -1,0 +1,248 @@
+//! Every operation of a plan, computed by `rten` and by hand.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use sightline_plan::{
+    Convolution, Executor, Interpolation, LoadError, Operation, Plan, RtenExecutor, RunError, Tensor, Value,
+    Window,
+};
+
+fn tensor(shape: &[usize], data: &[f32]) -> Tensor {
+    Tensor::new(shape, data.to_vec()).unwrap()
+}
+
+/// Runs a one-channel plan on the picture and yields its one output.
+fn compute(picture: &Tensor, build: impl Fn(&mut Plan, Value) -> Value) -> Tensor {
+    let (mut plan, image) = Plan::new(picture.shape[1]);
+    let value = build(&mut plan, image);
+    plan.output("y", value);
+    let mut executor = RtenExecutor::new(&plan.fold_batch_norms(), 2).unwrap();
+    let mut outputs = executor.run(picture).unwrap();
+    assert_eq!(outputs.len(), 1);
+    outputs.remove(0).1
+}
+
+fn counting(shape: &[usize]) -> Tensor {
+    let count: usize = shape.iter().product();
+    tensor(shape, &(0..count).map(|v| v as f32).collect::<Vec<_>>())
+}
+
+#[test]
+fn arithmetic() {
+    let x = tensor(&[1, 1, 1, 4], &[-2.0, 0.0, 4.0, 9.0]);
+    let number = |plan: &mut Plan, value: f32| plan.constant(tensor(&[], &[value]));
+    let y = compute(&x, |plan, x| plan.step(Operation::Relu, &[x]));
+    assert_eq!(y.data, [0.0, 0.0, 4.0, 9.0]);
+    let y = compute(&x, |plan, x| plan.step(Operation::ClampMin(1.5), &[x]));
+    assert_eq!(y.data, [1.5, 1.5, 4.0, 9.0]);
+    let y = compute(&x, |plan, x| {
+        let positive = plan.step(Operation::Relu, &[x]);
+        plan.step(Operation::Sqrt, &[positive])
+    });
+    assert_eq!(y.data, [0.0, 0.0, 2.0, 3.0]);
+    for (operation, want) in [
+        (Operation::Add, [1.0, 3.0, 7.0, 12.0]),
+        (Operation::Mul, [-6.0, 0.0, 12.0, 27.0]),
+        (Operation::Div, [-2.0 / 3.0, 0.0, 4.0 / 3.0, 3.0]),
+        (Operation::Pow, [-8.0, 0.0, 64.0, 729.0]),
+    ] {
+        let y = compute(&x, |plan, x| {
+            let three = number(plan, 3.0);
+            plan.step(operation, &[x, three])
+        });
+        assert_eq!(y.data, want, "{operation:?}");
+    }
+}
+
+#[test]
+fn poolings_and_linear() {
+    let x = counting(&[2, 2, 2, 3]);
+    let mean = compute(&x, |plan, x| plan.step(Operation::GlobalMean, &[x]));
+    assert_eq!(mean, tensor(&[2, 2], &[2.5, 8.5, 14.5, 20.5]));
+    let max = compute(&x, |plan, x| plan.step(Operation::GlobalMax, &[x]));
+    assert_eq!(max, tensor(&[2, 2], &[5.0, 11.0, 17.0, 23.0]));
+    let sum = compute(&x, |plan, x| {
+        let max = plan.step(Operation::GlobalMax, &[x]);
+        plan.step(Operation::SumChannels, &[max])
+    });
+    assert_eq!(sum, tensor(&[2, 1], &[16.0, 40.0]));
+    let y = compute(&x, |plan, x| {
+        let max = plan.step(Operation::GlobalMax, &[x]);
+        let weight = plan.constant(tensor(&[3, 2], &[1.0, 0.0, 0.0, 1.0, 1.0, -1.0]));
+        let bias = plan.constant(tensor(&[3], &[0.5, 0.0, 0.0]));
+        plan.step(Operation::Linear, &[max, weight, bias])
+    });
+    assert_eq!(y, tensor(&[2, 3], &[5.5, 11.0, -6.0, 17.5, 23.0, -6.0]));
+    let joined = compute(&x, |plan, x| {
+        let mean = plan.step(Operation::GlobalMean, &[x]);
+        let max = plan.step(Operation::GlobalMax, &[x]);
+        plan.step(Operation::Concat { axis: 1 }, &[mean, max])
+    });
+    assert_eq!(joined.shape, [2, 4]);
+    assert_eq!(joined.data[..4], [2.5, 8.5, 5.0, 11.0]);
+}
+
+#[test]
+fn max_pool_rounds_as_told() {
+    let x = counting(&[1, 1, 4, 4]);
+    let window = |padding: usize, ceil: bool| Window {
+        size: [3, 3],
+        stride: [2, 2],
+        padding: [padding; 2],
+        ceil,
+    };
+    let pool = |window: Window| compute(&x, |plan, x| plan.step(Operation::MaxPool(window), &[x]));
+    assert_eq!(pool(window(0, false)), tensor(&[1, 1, 1, 1], &[10.0]));
+    assert_eq!(
+        pool(window(0, true)),
+        tensor(&[1, 1, 2, 2], &[10.0, 11.0, 14.0, 15.0])
+    );
+    assert_eq!(
+        pool(window(1, false)),
+        tensor(&[1, 1, 2, 2], &[5.0, 7.0, 13.0, 15.0])
+    );
+    // All negative: the padding must not win.
+    let negative = tensor(&[1, 1, 1, 2], &[-3.0, -4.0]);
+    let y = compute(&negative, |plan, x| {
+        plan.step(Operation::MaxPool(window(1, false)), &[x])
+    });
+    assert_eq!(y.data, [-3.0]);
+}
+
+#[test]
+fn resizing_follows_the_other_map() {
+    let x = counting(&[1, 1, 2, 3]);
+    let like = |how: Interpolation, map: Tensor| {
+        compute(&x, move |plan, x| {
+            let map = plan.constant(map.clone());
+            plan.step(Operation::ResizeLike(how), &[map, x])
+        })
+    };
+    let nearest = like(Interpolation::Nearest, tensor(&[1, 1, 1, 2], &[5.0, 6.0]));
+    assert_eq!(nearest, tensor(&[1, 1, 2, 3], &[5.0, 5.0, 6.0, 5.0, 5.0, 6.0]));
+    let bilinear = like(
+        Interpolation::BilinearAlignedCorners,
+        tensor(&[1, 1, 2, 2], &[0.0, 2.0, 4.0, 6.0]),
+    );
+    assert_eq!(bilinear, tensor(&[1, 1, 2, 3], &[0.0, 1.0, 2.0, 4.0, 5.0, 6.0]));
+}
+
+/// A convolution with bias, groups, dilation and stride, its batch norm left alone or folded.
+fn convolution_and_norm(also_raw: bool) -> Plan {
+    let (mut plan, image) = Plan::new(2);
+    let weight: Vec<f32> = (0..2 * 9).map(|v| (v as f32 - 8.0) / 7.0).collect();
+    let weight = plan.constant(tensor(&[2, 1, 3, 3], &weight));
+    let bias = plan.constant(tensor(&[2], &[0.25, -0.5]));
+    let walk = Convolution {
+        stride: [2, 1],
+        padding: [2, 2],
+        dilation: [2, 2],
+        groups: 2,
+    };
+    let map = plan.step(Operation::Conv2d(walk), &[image, weight, bias]);
+    let [scale, shift, mean, variance] =
+        [[1.5, 0.5], [0.1, 0.2], [0.3, -0.3], [0.5, 2.0]].map(|values| plan.constant(tensor(&[2], &values)));
+    let norm = Operation::BatchNorm { epsilon: 1e-5 };
+    let y = plan.step(norm, &[map, scale, shift, mean, variance]);
+    plan.output("y", y);
+    if also_raw {
+        plan.output("raw", map);
+    }
+    plan
+}
+
+#[test]
+fn folding_keeps_the_values() {
+    let x = counting(&[1, 2, 7, 5]);
+    let run = |plan: &Plan| RtenExecutor::new(plan, 1).unwrap().run(&x).unwrap().remove(0).1;
+    let plain = convolution_and_norm(false);
+    let folded = plain.clone().fold_batch_norms();
+    let norms = |plan: &Plan| {
+        let is_norm = |operation: &Operation| matches!(operation, Operation::BatchNorm { .. });
+        plan.operations().filter(is_norm).count()
+    };
+    assert_eq!((norms(&plain), norms(&folded)), (1, 0));
+    let (a, b) = (run(&plain), run(&folded));
+    assert_eq!(a.shape, [1, 2, 4, 5]);
+    assert_eq!(a.shape, b.shape);
+    for (a, b) in a.data.iter().zip(&b.data) {
+        assert!((a - b).abs() <= 1e-5 * a.abs().max(1.0), "{a} {b}");
+    }
+    // A convolution that something else reads as well cannot be changed.
+    let shared = convolution_and_norm(true);
+    assert_eq!(norms(&shared.clone().fold_batch_norms()), 1);
+    assert_eq!(run(&shared), run(&shared.clone().fold_batch_norms()));
+}
+
+#[test]
+fn convolution_by_hand() {
+    let x = counting(&[1, 1, 3, 3]);
+    let y = compute(&x, |plan, x| {
+        let weight = plan.constant(tensor(&[1, 1, 2, 2], &[1.0, 10.0, 100.0, 1000.0]));
+        let bias = plan.constant(tensor(&[1], &[0.5]));
+        plan.step(Operation::Conv2d(Convolution::default()), &[x, weight, bias])
+    });
+    let want = [0, 1, 3, 4]
+        .map(|v| v as f32 + 10.0 * (v + 1) as f32 + 100.0 * (v + 3) as f32 + 1000.0 * (v + 4) as f32 + 0.5);
+    assert_eq!(y, tensor(&[1, 1, 2, 2], &want));
+}
+
+#[test]
+fn wrong_batches_are_refused() {
+    let (mut plan, image) = Plan::new(3);
+    let mean = plan.step(Operation::GlobalMean, &[image]);
+    plan.output("mean", mean);
+    let mut executor = RtenExecutor::new(&plan, 1).unwrap();
+    for wrong in [
+        counting(&[3, 4, 4]),
+        counting(&[1, 1, 4, 4]),
+        counting(&[1, 3, 0, 4]),
+        counting(&[0, 3, 4, 4]),
+        Tensor {
+            shape: vec![1, 3, 4, 4],
+            data: vec![0.0; 5],
+        },
+        Tensor {
+            shape: vec![usize::MAX, 3, 4, 4],
+            data: Vec::new(),
+        },
+    ] {
+        let error = executor.run(&wrong).unwrap_err();
+        assert!(matches!(error, RunError::Input { .. }), "{error}");
+        assert!(
+            error
+                .to_string()
+                .starts_with("The network cannot run on a tensor of shape [")
+        );
+    }
+    assert!(executor.run(&counting(&[2, 3, 4, 4])).is_ok());
+}
+
+#[test]
+fn bytes_that_are_no_network_are_refused() {
+    for bytes in [Vec::new(), b"certainly no model".to_vec(), vec![0xff; 4096]] {
+        assert!(matches!(
+            RtenExecutor::from_onnx(bytes, 1),
+            Err(LoadError::Refused { .. })
+        ));
+    }
+    let (plan, _) = Plan::new(3);
+    assert!(RtenExecutor::new(&plan, 1).is_err());
+    let whole = convolution_and_norm(false).to_onnx();
+    for cut in (0..whole.len()).step_by(7) {
+        // Whatever it says, it must say it rather than panic.
+        let _ = RtenExecutor::from_onnx(whole[..cut].to_vec(), 1);
+    }
+}
+
+#[test]
+fn damaged_files_are_refused_or_run() {
+    let whole = convolution_and_norm(false).to_onnx();
+    for position in (0..whole.len()).step_by(5) {
+        for change in [0x01, 0x80, 0xff] {
+            let mut damaged = whole.clone();
+            damaged[position] ^= change;
+            let _ = RtenExecutor::from_onnx(damaged, 1);
+        }
+    }
+}
