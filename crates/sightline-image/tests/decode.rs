@@ -210,6 +210,39 @@ fn golden_files() -> Vec<Vec<u8>> {
     files
 }
 
+fn webp_chunk(name: &[u8; 4], data: &[u8]) -> Vec<u8> {
+    let mut chunk = [&name[..], &(data.len() as u32).to_le_bytes(), data].concat();
+    chunk.resize(chunk.len().next_multiple_of(2), 0);
+    chunk
+}
+
+#[test]
+fn webp_frames_of_another_size_inside_are_refused() {
+    let is_lossy = |file: &&Vec<u8>| file.get(8..16) == Some(b"WEBPVP8 ");
+    let files = golden_files();
+    let lossy = files
+        .iter()
+        .find(is_lossy)
+        .expect("a golden case holds a lossy WebP");
+    let inside = probe(lossy).unwrap();
+    let (width, height) = (inside.width + 40, inside.height + 6);
+    let size = [&(width - 1).to_le_bytes()[..3], &(height - 1).to_le_bytes()[..3]].concat();
+    let bitstream = &lossy[12..];
+    let alpha = webp_chunk(b"ALPH", &vec![0; (width * height) as usize + 1]);
+    let frame = [&[0; 6][..], &size, &[0; 4], &alpha, bitstream].concat();
+    let body = [
+        &b"WEBP"[..],
+        &webp_chunk(b"VP8X", &[&[0x12, 0, 0, 0][..], &size].concat()),
+        &webp_chunk(b"ANIM", &[0; 6]),
+        &webp_chunk(b"ANMF", &frame),
+    ]
+    .concat();
+    let file = [b"RIFF", &(body.len() as u32).to_le_bytes()[..], &body].concat();
+    assert_eq!(probe(&file).unwrap().width, width);
+    let error = decode(&file, &DecodeOptions::default()).unwrap_err();
+    assert!(error.to_string().contains("different sizes"), "{error}");
+}
+
 #[test]
 fn damaged_files_give_a_picture_or_an_error() {
     let files = golden_files();

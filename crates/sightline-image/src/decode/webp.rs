@@ -4,6 +4,7 @@ use super::{DecodeError, DecodeOptions, Format, allocate, check_size};
 use crate::pixels::RgbImage;
 use image_webp::{DecodingError, WebPDecoder};
 use std::io::{Cursor, ErrorKind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 fn error(error: DecodingError) -> DecodeError {
     match error {
@@ -29,44 +30,69 @@ fn first_chunk(bytes: &[u8]) -> Option<Split<'_>> {
     Some((name, data, rest.get(length + length % 2..).unwrap_or(&[])))
 }
 
-/// Refuses bitstreams with another size than the frame they are in: their memory would not be bounded by the limit.
-fn check_bitstreams(mut chunks: &[u8], (width, height): (u32, u32)) -> Result<(), DecodeError> {
-    let u16_at = |data: &[u8], at: usize| {
-        data.get(at..at + 2)
-            .map(|two| u32::from(two[0]) | u32::from(two[1]) << 8)
-    };
+/// The size in the head of a bitstream.
+fn bitstream_size(name: &[u8; 4], data: &[u8]) -> Option<(u32, u32)> {
+    match name {
+        b"VP8 " => {
+            let [w0, w1, h0, h1] = *data.get(6..)?.first_chunk()?;
+            Some((
+                u32::from(u16::from_le_bytes([w0, w1]) & 0x3FFF),
+                u32::from(u16::from_le_bytes([h0, h1]) & 0x3FFF),
+            ))
+        }
+        b"VP8L" => {
+            let bits = u32::from_le_bytes(*data.get(1..)?.first_chunk()?);
+            Some(((bits & 0x3FFF) + 1, ((bits >> 14) & 0x3FFF) + 1))
+        }
+        _ => None,
+    }
+}
+
+/// Refuses files whose picture, or first frame, has another size inside than outside: `image-webp` trusts them to be
+/// equal, and the limit on pixels must hold for both.
+fn check_bitstreams(mut chunks: &[u8], canvas: (u32, u32)) -> Result<(), DecodeError> {
+    let different = || DecodeError::broken(Format::WebP, "its parts have different sizes");
+    let mut animated = false;
+    let mut found = false;
     while let Some((name, data, rest)) = first_chunk(chunks) {
         chunks = rest;
-        let size = match name {
-            b"VP8 " => u16_at(data, 6)
-                .zip(u16_at(data, 8))
-                .map(|(w, h)| (w & 0x3FFF, h & 0x3FFF)),
-            b"VP8L" => u16_at(data, 1).zip(u16_at(data, 3)).map(|(low, high)| {
-                let bits = low | high << 16;
-                ((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1)
-            }),
-            b"ANMF" => {
+        match name {
+            b"VP8X" => animated = data.first().is_some_and(|flags| flags & 2 != 0),
+            b"VP8 " | b"VP8L" if !animated => {
+                if bitstream_size(name, data) != Some(canvas) {
+                    return Err(different());
+                }
+                found = true;
+            }
+            b"ANMF" if animated => {
                 // Only the first frame is decoded.
                 let side = |at: usize| {
-                    u16_at(data, at)
-                        .zip(data.get(at + 2))
-                        .map(|(low, high)| low | u32::from(*high) << 16)
+                    data.get(at..at + 3)
+                        .map(|b| u32::from_le_bytes([b[0], b[1], b[2], 0]) + 1)
                 };
-                let (Some(width), Some(height)) = (side(6), side(9)) else {
-                    return Err(TRUNCATED);
+                let frame = side(6).zip(side(9)).ok_or(TRUNCATED)?;
+                let (mut name, mut data, rest) = data.get(16..).and_then(first_chunk).ok_or(TRUNCATED)?;
+                if name == b"ALPH" {
+                    (name, data, _) = first_chunk(rest)
+                        .filter(|(name, ..)| *name == b"VP8 ")
+                        .ok_or(TRUNCATED)?;
+                }
+                return if bitstream_size(name, data) == Some(frame) {
+                    Ok(())
+                } else {
+                    Err(different())
                 };
-                return check_bitstreams(data.get(16..).unwrap_or(&[]), (width + 1, height + 1));
             }
-            _ => continue,
-        };
-        if size != Some((width, height)) {
-            return Err(DecodeError::broken(
-                Format::WebP,
-                "its parts have different sizes",
-            ));
+            b"ANMF" => {
+                return Err(DecodeError::broken(
+                    Format::WebP,
+                    "it has frames but says it has none",
+                ));
+            }
+            _ => {}
         }
     }
-    Ok(())
+    if found { Ok(()) } else { Err(TRUNCATED) }
 }
 
 const TRUNCATED: DecodeError = DecodeError::Truncated { format: Format::WebP };
@@ -77,16 +103,19 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage, 
         .get(4..)
         .and_then(|rest| rest.first_chunk())
         .map(|length| u32::from_le_bytes(*length) as usize);
-    if claimed.is_none_or(|claimed| bytes.len() - 8 < claimed) {
-        return Err(TRUNCATED);
-    }
+    let bytes = claimed
+        .and_then(|claimed| bytes.get(..claimed.checked_add(8)?))
+        .ok_or(TRUNCATED)?;
     let mut decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(error)?;
     let (width, height) = decoder.dimensions();
     let (width, height) = check_size(Format::WebP, width.into(), height.into(), options)?;
     check_bitstreams(bytes.get(12..).unwrap_or(&[]), (width, height))?;
     let channels = if decoder.has_alpha() { 4 } else { 3 };
     let mut data = allocate(width as usize, height as usize, channels)?;
-    decoder.read_image(&mut data).map_err(error)?;
+    // Files that got past the checks above have been seen to make it panic; the pictures of others must not suffer.
+    catch_unwind(AssertUnwindSafe(|| decoder.read_image(&mut data)))
+        .map_err(|_| DecodeError::broken(Format::WebP, "its data is damaged"))?
+        .map_err(error)?;
     if channels == 4 {
         let rgb = data
             .as_chunks::<4>()
@@ -100,14 +129,12 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage, 
 
 /// The contents of the `EXIF` chunk, without the marker that some writers put before it.
 pub(super) fn exif(bytes: &[u8]) -> Option<Vec<u8>> {
-    let block = WebPDecoder::new(Cursor::new(bytes))
-        .ok()?
-        .exif_metadata()
-        .ok()??;
-    Some(
-        block
-            .strip_prefix(b"Exif\0\0")
-            .map(<[u8]>::to_vec)
-            .unwrap_or(block),
-    )
+    let mut chunks = bytes.get(12..)?;
+    while let Some((name, data, rest)) = first_chunk(chunks) {
+        if name == b"EXIF" {
+            return Some(data.strip_prefix(b"Exif\0\0").unwrap_or(data).to_vec());
+        }
+        chunks = rest;
+    }
+    None
 }
