@@ -41,3 +41,4 @@ pub use error::EvalError;
 pub use evaluation::{Confidence, Evaluation, Metrics, Options, QueryResult, evaluate};
 pub use protocol::Protocol;
 pub use ranking::{Rank, Ranking, ScoreMatrix};
+pub use ranks::RankedLists;

@@ -58,8 +58,11 @@ pub fn ranks(
             rows,
         });
     }
+    if wanted.iter().all(Vec::is_empty) {
+        return Ok(vec![Vec::new(); count]);
+    }
     let kernel = Runnable::new(Kernel::best());
-    let plan = Plan::new(queries.dim, count, rows, usize::MAX);
+    let plan = Plan::new(queries.dim, count, rows);
     let marks = spread_marks(kernel, &queries, &database, wanted, &plan);
     let groups = spread(
         &plan,
@@ -102,7 +105,7 @@ struct Marks {
     keys: Vec<u32>,
     /// Where the rows of each key begin in `sorted`; one more at the end.
     starts: Vec<usize>,
-    /// Key and row of each wanted row, in the order asked for.
+    /// Key of each wanted row's score, in the order asked for.
     asked: Vec<u32>,
 }
 

@@ -34,10 +34,9 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// `most` queries in a group at most.
-    pub(crate) fn new(dim: usize, queries: usize, rows: usize, most: usize) -> Self {
+    pub(crate) fn new(dim: usize, queries: usize, rows: usize) -> Self {
         let fitting = (GROUP_BYTES / dim.saturating_mul(4).max(1)).max(16) / 16 * 16;
-        let group = fitting.min(GROUP_QUERIES).min(most).min(queries).max(1);
+        let group = fitting.min(GROUP_QUERIES).min(queries).max(1);
         let tasks = 2 * rayon::current_num_threads();
         let parts = tasks.div_ceil(queries.div_ceil(group).max(1));
         Self {

@@ -45,7 +45,7 @@ pub fn top_k_with(
     k: usize,
     exclude: Option<&[Option<usize>]>,
 ) -> Result<Vec<Vec<Hit>>, SearchError> {
-    let best = best(kernel, &queries, &database, k, exclude, usize::MAX)?;
+    let best = best(kernel, &queries, &database, k, exclude)?;
     Ok(best
         .into_iter()
         .map(|of_query| of_query.into_iter().map(Candidate::hit).collect())
@@ -65,7 +65,7 @@ pub fn rank_all(queries: Rows<'_>, database: Rows<'_>) -> Result<Vec<Vec<u32>>, 
             dim: queries.dim,
             data: queries.part(first, at_once.min(count - first)),
         };
-        let best = best(Kernel::best(), &some, &database, rows, None, usize::MAX)?;
+        let best = best(Kernel::best(), &some, &database, rows, None)?;
         rankings.par_extend(
             best.into_par_iter()
                 .map(|of_query| of_query.into_iter().map(Candidate::row).collect::<Vec<_>>()),
@@ -80,7 +80,6 @@ fn best(
     database: &Rows<'_>,
     k: usize,
     exclude: Option<&[Option<usize>]>,
-    group: usize,
 ) -> Result<Vec<Vec<Candidate>>, SearchError> {
     let (count, rows) = check_pair(queries, database)?;
     if let Some(exclude) = exclude
@@ -97,7 +96,7 @@ fn best(
         return Ok(vec![Vec::new(); count]);
     }
     let kernel = Runnable::new(kernel);
-    let plan = Plan::new(queries.dim, count, rows, group);
+    let plan = Plan::new(queries.dim, count, rows);
     let groups = spread(
         &plan,
         count,
