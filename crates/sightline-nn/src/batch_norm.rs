@@ -70,3 +70,53 @@ fn remember(state: &RunningState<Tensor<1>>, batch: Tensor<1>) {
     let kept = state.value_sync() * (1.0 - BatchNorm::MOMENTUM);
     state.update((kept + batch.detach() * BatchNorm::MOMENTUM).detach());
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{BurnOps, Ops, Weights};
+    use burn::tensor::{Device, Tensor};
+
+    #[test]
+    fn training_remembers_the_unbiased_variance() {
+        let mut weights = Weights::new();
+        for (name, value) in [
+            ("n.weight", 2.0),
+            ("n.bias", 0.5),
+            ("n.running_mean", 1.0),
+            ("n.running_var", 4.0),
+        ] {
+            weights.insert(name, &[1], vec![value]);
+        }
+        let device = Device::flex();
+        let mut parameters = super::Parameters::from_weights(&weights, &device);
+        let norm = super::BatchNorm::take(&mut parameters, "n", 1);
+        let x = Tensor::<4>::from_data([[[[1.0, 2.0]]], [[[3.0, 6.0]]]], &device);
+        let mut train = BurnOps {
+            train_batch_norm: true,
+        };
+        let y = train
+            .batch_norm(x.clone(), &norm)
+            .into_data()
+            .try_to_vec::<f32>()
+            .unwrap();
+        // Mean 3, biased variance 3.5 normalises; the unbiased one, 14 / 3, is remembered (torch's numbers).
+        for (got, x) in y.iter().zip([1.0_f32, 2.0, 3.0, 6.0]) {
+            let want = (x - 3.0) / (3.5_f32 + 1e-5).sqrt() * 2.0 + 0.5;
+            assert!((got - want).abs() < 1e-5, "{got} {want}");
+        }
+        let value = |state: &burn::module::RunningState<Tensor<1>>| {
+            state.value_sync().into_data().try_to_vec::<f32>().unwrap()[0]
+        };
+        assert!((value(&norm.running_mean) - (0.9 + 0.3)).abs() < 1e-6);
+        assert!((value(&norm.running_variance) - (3.6 + 14.0 / 30.0)).abs() < 1e-6);
+        // In test mode the running statistics count, and stay.
+        let y = BurnOps::default()
+            .batch_norm(x, &norm)
+            .into_data()
+            .try_to_vec::<f32>()
+            .unwrap();
+        let deviation = (3.6_f32 + 14.0 / 30.0 + 1e-5).sqrt();
+        assert!((y[0] - ((1.0 - 1.2) / deviation * 2.0 + 0.5)).abs() < 1e-5);
+        assert!((value(&norm.running_mean) - 1.2).abs() < 1e-6);
+    }
+}

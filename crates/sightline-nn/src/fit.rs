@@ -9,15 +9,12 @@ const NAMED: usize = 4;
 
 /// Names of the architectures whose parameters the weights hold, those that use the most tensors first.
 ///
-/// Of one trunk and head only the deepest stage that fits is named, and of heads without parameters of their own
-/// (which fit alike) only GeM.
+/// Of one trunk and head only the deepest stage that fits is named, and of poolings that fit alike only GeM (a
+/// file that holds a power was trained with it; poolings without parameters fit every file).
 pub(crate) fn fitting(weights: &Weights<'_>) -> Vec<String> {
     let mut best: BTreeMap<(usize, String), (usize, String)> = BTreeMap::new();
     for known in Architecture::known() {
         let head = known.name.split('/').nth(1).unwrap_or_default();
-        if matches!(head, "mac" | "spoc" | "dir-avg" | "cir-mac" | "cir-spoc") {
-            continue;
-        }
         let Some(used) = used_tensors(&known.architecture, weights) else {
             continue;
         };
@@ -27,14 +24,33 @@ pub(crate) fn fitting(weights: &Weights<'_>) -> Vec<String> {
             *entry = (used, known.name);
         }
     }
-    let mut ranked: Vec<(usize, String)> = best.into_values().collect();
+    // The first stages of a deep network also fit another depth; the depth that uses most of the file counts.
+    let most = |depth: usize| {
+        let used = best.iter().filter(|((other, _), _)| *other == depth);
+        used.map(|(_, (used, _))| *used).max().unwrap_or(0)
+    };
+    let overall = best.values().map(|(used, _)| *used).max().unwrap_or(0);
+    let mut ranked: Vec<&(usize, String)> = best
+        .iter()
+        .filter(|((depth, _), _)| most(*depth) == overall)
+        .filter(|((depth, head), _)| {
+            !["mac", "spoc", "max", "avg"].iter().any(|word| {
+                let gem = head.replacen(word, "gem", 1);
+                gem != *head && best.contains_key(&(*depth, gem))
+            })
+        })
+        .map(|(_, found)| found)
+        .collect();
     ranked.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-    ranked.into_iter().take(NAMED).map(|(_, name)| name).collect()
+    ranked
+        .into_iter()
+        .take(NAMED)
+        .map(|(_, name)| name.clone())
+        .collect()
 }
 
 /// How many of the tensors the architecture uses, if it can be built from them.
 fn used_tensors(architecture: &Architecture, weights: &Weights<'_>) -> Option<usize> {
-    // Listing a deep network's parameters is the costly part; most files are ruled out by their first tensors.
     let architecture = architecture.clone().sized_by(weights);
     let mut used = 0;
     for wanted in architecture.parameters() {

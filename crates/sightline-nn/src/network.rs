@@ -171,12 +171,10 @@ fn advice(fitting: &[String], weights: &Weights<'_>) -> String {
     if !fitting.is_empty() {
         return format!("What would fit: {}.", fitting.join(", "));
     }
-    let count = weights.names().count();
-    match weights.names().next() {
-        Some(first) => format!(
-            "No architecture that Sightline knows fits the file; it holds {count} tensors, the first is \
-             `{first}`."
-        ),
-        None => "The file holds no tensors.".to_owned(),
-    }
+    let holds = match (weights.names().next(), weights.names().count()) {
+        (None, _) => return "The file holds no tensors.".to_owned(),
+        (Some(first), 1) => format!("one tensor, `{first}`"),
+        (Some(first), count) => format!("{count} tensors, the first is `{first}`"),
+    };
+    format!("No architecture that Sightline knows fits the file; it holds {holds}.")
 }

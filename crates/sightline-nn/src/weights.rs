@@ -2,34 +2,53 @@
 
 use crate::Architecture;
 use crate::parameters::TensorProblem;
-use sightline_checkpoint::formula;
+use sightline_checkpoint::{Tensor, formula};
 use std::collections::BTreeMap;
 
 /// Tensors by name, with the `module.` prefix of data-parallel training taken off.
 #[derive(Debug, Default)]
 pub struct Weights<'a> {
-    entries: BTreeMap<String, Stored>,
-    lifetime: std::marker::PhantomData<&'a ()>,
+    entries: BTreeMap<String, Stored<'a>>,
 }
 
 #[derive(Debug)]
-struct Stored {
-    shape: Vec<usize>,
-    values: Vec<f32>,
+enum Stored<'a> {
+    Values {
+        shape: Vec<usize>,
+        values: Vec<f32>,
+    },
+    /// A tensor of a file, read when it is wanted: a checkpoint is not held in memory twice.
+    File(&'a Tensor),
 }
 
-impl Weights<'_> {
+impl Stored<'_> {
+    fn shape(&self) -> &[usize] {
+        match self {
+            Self::Values { shape, .. } => shape,
+            Self::File(tensor) => tensor.shape(),
+        }
+    }
+}
+
+impl<'a> Weights<'a> {
     /// No tensors yet.
     pub fn new() -> Self {
         Self::default()
     }
 
+    /// The tensors of a checkpoint's state dict; any number type is read as float32.
+    pub fn from_state_dict(state_dict: &'a [(String, Tensor)]) -> Self {
+        let entries = state_dict
+            .iter()
+            .map(|(name, tensor)| (plain_name(name).to_owned(), Stored::File(tensor)))
+            .collect();
+        Self { entries }
+    }
+
     /// Adds (or replaces) a tensor.
     pub fn insert(&mut self, name: &str, shape: &[usize], values: Vec<f32>) {
-        let stored = Stored {
-            shape: shape.to_vec(),
-            values,
-        };
+        let shape = shape.to_vec();
+        let stored = Stored::Values { shape, values };
         self.entries.insert(plain_name(name).to_owned(), stored);
     }
 
@@ -56,7 +75,7 @@ impl Weights<'_> {
 
     /// Shape of the tensor of that name, if there is one.
     pub fn shape(&self, name: &str) -> Option<&[usize]> {
-        self.entries.get(name).map(|stored| stored.shape.as_slice())
+        self.entries.get(name).map(Stored::shape)
     }
 
     /// The values of the tensor of that name and shape, row-major.
@@ -67,21 +86,29 @@ impl Weights<'_> {
                 wanted: shape.to_vec(),
             });
         };
-        if stored.shape != shape {
+        if stored.shape() != shape {
             return Err(TensorProblem::Shape {
                 name: name.to_owned(),
                 wanted: shape.to_vec(),
-                found: stored.shape.clone(),
+                found: stored.shape().to_vec(),
             });
         }
+        let problem = |reason: String| TensorProblem::Values {
+            name: name.to_owned(),
+            reason,
+        };
+        let values = match stored {
+            Stored::Values { values, .. } => values.clone(),
+            Stored::File(tensor) => tensor.to_f32().map_err(|error| problem(error.to_string()))?,
+        };
         let count: usize = shape.iter().product();
-        if stored.values.len() != count {
-            return Err(TensorProblem::Values {
-                name: name.to_owned(),
-                reason: format!("it holds {} values instead of {count}", stored.values.len()),
-            });
+        if values.len() != count {
+            return Err(problem(format!(
+                "it holds {} values instead of {count}",
+                values.len()
+            )));
         }
-        Ok(stored.values.clone())
+        Ok(values)
     }
 }
 

@@ -3,7 +3,7 @@
 //! The cases come from `$GOLDEN_DIR` (default `tests/golden` of the workspace).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
-#![allow(missing_docs, unreachable_pub, dead_code)]
+#![allow(missing_docs, unreachable_pub, dead_code, clippy::neg_cmp_op_on_partial_ord)]
 
 #[path = "../../sightline/tests/golden/case.rs"]
 mod case;

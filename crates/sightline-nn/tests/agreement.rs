@@ -1,0 +1,66 @@
+//! The same network by Burn and by its recorded plan, and the same bytes for any threads and batch.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use sightline_checkpoint::formula;
+use sightline_nn::{Architecture, BurnExecutor, Device, Network, Weights};
+use sightline_plan::{Executor, RtenExecutor, Tensor};
+
+fn network(name: &str) -> Network {
+    let architecture = Architecture::parse(name).unwrap();
+    let weights = Weights::by_formula(&architecture, 11);
+    Network::load(&architecture, &weights).unwrap()
+}
+
+fn pictures(shape: [usize; 4]) -> Tensor {
+    let count = shape.iter().product();
+    let values = formula::uniform("pictures", 3, count);
+    Tensor::new(&shape, values.iter().map(|u| 1.5 * *u as f32).collect()).unwrap()
+}
+
+#[test]
+fn burn_and_plan_agree_on_odd_sizes() {
+    // Sizes whose maps are thin: one pixel, one row, one column.
+    for (name, shape) in [
+        ("resnet18/dir-gem-out64-normfeatures-bias0.7", [1, 3, 20, 300]),
+        ("resnet18/dir-avg-out64-bias0.5", [2, 3, 130, 9]),
+        ("resnet18:layer2/gem-p2.5", [1, 3, 1, 1]),
+        ("resnet18:layer3/mac", [1, 3, 33, 7]),
+        ("resnet18:layer1/spoc", [2, 3, 5, 64]),
+        ("resnet34:layer2/cir-gemmp-w", [1, 3, 40, 31]),
+    ] {
+        let network = network(name);
+        let input = pictures(shape);
+        let mut plan = RtenExecutor::new(&network.record().unwrap(), 2).unwrap();
+        let dim = network.architecture().dim();
+        let mut burn = BurnExecutor::new(network, &Device::flex());
+        let (by_plan, by_burn) = (plan.run(&input).unwrap(), burn.run(&input).unwrap());
+        assert_eq!(by_plan[0].0, by_burn[0].0);
+        assert_eq!(by_plan[0].1.shape, [shape[0], dim], "{name}");
+        assert_eq!(by_burn[0].1.shape, [shape[0], dim], "{name}");
+        for (a, b) in by_plan[0].1.data.iter().zip(&by_burn[0].1.data) {
+            assert!((a - b).abs() < 2e-6, "{name}: {a} {b}");
+        }
+    }
+}
+
+#[test]
+fn bytes_do_not_depend_on_threads_or_batch() {
+    // A width of 200 leaves each thread another remainder of rows than one thread alone has.
+    let plan = network("resnet50/dir-gem-out200").record().unwrap();
+    let batch = pictures([3, 3, 75, 98]);
+    let run = |threads: usize, input: &Tensor| {
+        let mut executor = RtenExecutor::new(&plan, threads).unwrap();
+        executor.run(input).unwrap().remove(0).1.data
+    };
+    let want = run(1, &batch);
+    for threads in [2, 3, 5, 8] {
+        assert_eq!(run(threads, &batch), want, "{threads} threads");
+    }
+    let one_by_one: Vec<f32> = batch
+        .data
+        .chunks(batch.data.len() / 3)
+        .flat_map(|picture| run(3, &Tensor::new(&[1, 3, 75, 98], picture.to_vec()).unwrap()))
+        .collect();
+    assert_eq!(one_by_one, want);
+}

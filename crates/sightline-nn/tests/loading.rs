@@ -1,0 +1,139 @@
+//! Files and architectures: those that belong together, and what is said of those that do not.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
+
+use sightline_checkpoint::{Tensor, Value};
+use sightline_nn::{Architecture, Network, TensorProblem, Weights};
+use std::path::Path;
+
+fn architecture(name: &str) -> Architecture {
+    Architecture::parse(name).unwrap()
+}
+
+/// A state dict of the architecture, without its last `missing` tensors.
+fn state_dict(name: &str, missing: usize) -> Vec<(String, Tensor)> {
+    let mut wanted = architecture(name).parameters();
+    wanted.truncate(wanted.len() - missing);
+    let tensor = |shape: &[usize]| {
+        let count = shape.iter().product();
+        Tensor::from_f32(shape.to_vec(), &vec![0.01; count]).unwrap()
+    };
+    wanted
+        .into_iter()
+        .map(|wanted| (wanted.name, tensor(&wanted.shape)))
+        .collect()
+}
+
+#[test]
+fn a_missing_stage_is_named_with_what_fits() {
+    let file = state_dict("resnet18:layer2/mac", 0);
+    let error = Network::load(&architecture("resnet18/gem"), &Weights::from_state_dict(&file)).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "These weights do not fit resnet18/gem: the tensor `layer3.0.conv1.weight` of shape [256, 128, 3, 3] \
+         is missing. What would fit: resnet18:layer2/gem."
+    );
+}
+
+#[test]
+fn another_depth_is_named_by_its_first_other_shape() {
+    let file = state_dict("resnet50/dir-gem-out128", 0);
+    let error = Network::load(
+        &architecture("resnet34/dir-gem"),
+        &Weights::from_state_dict(&file),
+    )
+    .unwrap_err();
+    assert_eq!(
+        *error.problem,
+        TensorProblem::Shape {
+            name: "layer1.0.conv1.weight".to_owned(),
+            wanted: vec![64, 64, 3, 3],
+            found: vec![64, 64, 1, 1],
+        }
+    );
+    assert_eq!(error.fitting[0], "resnet50/dir-gem");
+    assert!(error.fitting.contains(&"resnet50/gem".to_owned()), "{error}");
+    assert!(!error.fitting.iter().any(|name| name.contains("101")), "{error}");
+}
+
+#[test]
+fn other_projects_names_and_no_network_at_all() {
+    let file = state_dict("resnet18/cir-gem-w", 0);
+    let error = Network::load(
+        &architecture("resnet18/dir-gem"),
+        &Weights::from_state_dict(&file),
+    )
+    .unwrap_err();
+    assert_eq!(error.fitting, ["resnet18/cir-gem-w", "resnet18/cir-gem"]);
+
+    let file = vec![("mean".to_owned(), Tensor::from_f32(vec![1], &[0.0]).unwrap())];
+    let error = Network::load(&architecture("resnet18/gem"), &Weights::from_state_dict(&file)).unwrap_err();
+    assert!(
+        error.to_string().ends_with("it holds one tensor, `mean`."),
+        "{error}"
+    );
+    let error = Network::load(&architecture("resnet18/gem"), &Weights::new()).unwrap_err();
+    assert!(
+        error.to_string().ends_with("The file holds no tensors."),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_lies_beyond_the_last_stage_is_left_out_and_the_unknown_listed() {
+    let mut file = state_dict("resnet18/classifier-out10", 0);
+    let number = || Tensor::from_f32(vec![], &[7.0]).unwrap();
+    file.push(("bn1.num_batches_tracked".to_owned(), number()));
+    file.push(("layer4.0.bn1.num_batches_tracked".to_owned(), number()));
+    file.push(("optimizer.step".to_owned(), number()));
+    for entry in &mut file {
+        entry.0 = format!("module.{}", entry.0);
+    }
+    let network = Network::load(
+        &architecture("resnet18:layer3/gem"),
+        &Weights::from_state_dict(&file),
+    )
+    .unwrap();
+    let unused = network.unused();
+    assert_eq!(unused.unknown, ["optimizer.step"]);
+    assert!(unused.beyond.contains(&"layer4.1.bn2.running_var".to_owned()));
+    assert!(
+        unused
+            .beyond
+            .contains(&"layer4.0.bn1.num_batches_tracked".to_owned())
+    );
+    assert!(unused.beyond.contains(&"fc.bias".to_owned()));
+    assert!(!unused.beyond.iter().any(|name| name.starts_with("bn1")));
+
+    let network = Network::load(
+        &architecture("resnet18/classifier"),
+        &Weights::from_state_dict(&file),
+    )
+    .unwrap();
+    assert_eq!(network.architecture().dim(), 10);
+    assert!(network.unused().beyond.is_empty());
+}
+
+#[test]
+fn the_real_file_ends_at_layer3() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../../shared/data/resnet18-imagenet-to-layer3/resnet18-layer3.pth");
+    if !path.exists() {
+        println!("skipped: {} is not there", path.display());
+        return;
+    }
+    let file = sightline_checkpoint::read(&path).unwrap();
+    let state_dict: Vec<(String, Tensor)> = file
+        .value
+        .as_items()
+        .unwrap()
+        .iter()
+        .filter_map(|(name, value)| Some((name.as_str()?.to_owned(), Value::as_tensor(value)?.clone())))
+        .collect();
+    let weights = Weights::from_state_dict(&state_dict);
+    let network = Network::load(&architecture("resnet18:layer3/gem"), &weights).unwrap();
+    assert!(network.unused().beyond.is_empty() && network.unused().unknown.is_empty());
+    let error = Network::load(&architecture("resnet18/gem"), &weights).unwrap_err();
+    assert!(error.to_string().contains("`layer4.0.conv1.weight`"), "{error}");
+    assert_eq!(error.fitting, ["resnet18:layer3/gem"]);
+}
