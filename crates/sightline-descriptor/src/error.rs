@@ -88,7 +88,8 @@ impl SetError {
     pub(crate) fn damaged(path: &Path, reason: impl Into<String>) -> SetError {
         SetError::Damaged {
             path: path.to_path_buf(),
-            reason: reason.into(),
+            // A reason of another reader is a sentence; here it becomes the end of one.
+            reason: reason.into().trim_end_matches('.').to_owned(),
         }
     }
 }

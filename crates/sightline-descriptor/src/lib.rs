@@ -26,7 +26,6 @@
 //! ```
 
 mod error;
-mod map;
 mod merge;
 mod npy_form;
 mod safetensors_form;

@@ -1,14 +1,14 @@
 //! The safetensors form of a descriptor set.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use safetensors::Dtype;
-use safetensors::tensor::{SafeTensors, TensorInfo};
 use serde_json::{Map, Value, json};
 use sightline_card::Card;
+use sightline_checkpoint::{Dtype, Storage, Tensor, safetensors};
 
 use crate::error::SetError;
-use crate::set::{Layout, RowType, Shard, ValueType};
+use crate::set::{Layout, RowType, Shard};
 use crate::writer::SetHeader;
 
 /// The metadata's word for our own files.
@@ -23,158 +23,121 @@ const KEYS: [&str; 5] = ["format", "format_version", "names", "card", "shard"];
 const NAMES_IN_HEADER: usize = 32 << 20;
 
 /// Finds the rows in a safetensors file.
-pub(crate) fn layout(path: &Path, bytes: &[u8], wanted: Option<&str>) -> Result<Layout, SetError> {
-    let (header, metadata) = SafeTensors::read_metadata(bytes).map_err(|error| {
+pub(crate) fn layout(path: &Path, storage: &Storage, wanted: Option<&str>) -> Result<Layout, SetError> {
+    let file = safetensors::read(storage).map_err(|error| {
         SetError::damaged(
             path,
             format!("it is neither an npy nor a safetensors file ({error})"),
         )
     })?;
-    // `read_metadata` has checked that the header lies inside the bytes and that all tensors lie inside the rest.
-    let data = header.saturating_add(8);
-    let mut text = metadata.metadata().clone().unwrap_or_default();
-    let ours = text.get("format").is_some_and(|format| format == FORMAT);
-    let name = choose(path, &metadata.tensors(), wanted)?;
-    let Some(info) = metadata.info(&name) else {
-        return Err(SetError::damaged(
-            path,
-            format!("its header lost the tensor {name:?}"),
-        ));
-    };
-    let [len, dim] = info.shape[..] else {
-        return Err(SetError::damaged(
-            path,
-            format!("its tensor {name:?} has {} axes, not two", info.shape.len()),
-        ));
-    };
-    let values = value_type(info.dtype).ok_or_else(|| {
-        SetError::damaged(
-            path,
-            format!(
-                "its tensor {name:?} has the type {:?}, which holds no descriptors",
-                info.dtype
-            ),
-        )
-    })?;
-    let start = data
-        .checked_add(info.data_offsets.0)
-        .ok_or_else(|| SetError::damaged(path, "an offset in its header is too large"))?;
-    let mut layout = Layout {
-        start,
-        values,
-        len,
-        dim,
-        fortran: false,
-        names: None,
-        card: None,
-        shard: None,
-        extra: Default::default(),
-    };
-    if ours && name == ROWS {
-        let version = text
-            .get("format_version")
-            .and_then(|version| version.parse::<u32>().ok());
-        match version {
-            Some(version) if version <= FORMAT_VERSION => {}
-            Some(version) => {
-                let reason = format!(
-                    "it has format version {version}, and this program knows versions up to {FORMAT_VERSION}; use a newer Sightline"
-                );
-                return Err(SetError::damaged(path, reason));
-            }
-            None => return Err(SetError::damaged(path, "it states no format version")),
-        }
-        layout.names = names(path, bytes, data, metadata.info("names"), text.get("names"))?;
-        if let Some(card) = text.get("card") {
-            let card = Card::from_json(card).map_err(|source| SetError::Card {
-                path: path.to_path_buf(),
-                source,
-            })?;
-            layout.card = Some(card);
-        }
-        if let Some(shard) = text.get("shard") {
-            let shard = Shard::parse(shard);
-            layout.shard = Some(shard.ok_or_else(|| SetError::damaged(path, "its shard does not read i/n"))?);
-        }
-        for known in KEYS {
-            text.remove(known);
-        }
-        layout.extra = text.into_iter().collect();
+    let (name, rows) = choose(path, &file.tensors, wanted)?;
+    let mut layout = Layout::bare(rows.clone());
+    let mut text: BTreeMap<String, String> = file.metadata.iter().cloned().collect();
+    if name != ROWS || text.get("format").is_none_or(|format| format != FORMAT) {
+        return Ok(layout);
     }
+    match text
+        .get("format_version")
+        .and_then(|version| version.parse::<u32>().ok())
+    {
+        Some(version) if version <= FORMAT_VERSION => {}
+        Some(version) => {
+            let reason = format!(
+                "it has format version {version}, and this program knows versions up to {FORMAT_VERSION}; use a newer Sightline"
+            );
+            return Err(SetError::damaged(path, reason));
+        }
+        None => return Err(SetError::damaged(path, "it states no format version")),
+    }
+    layout.names = names(path, text.get("names"), file.get("names"))?;
+    if let Some(card) = text.get("card") {
+        let card = Card::from_json(card).map_err(|source| SetError::Card {
+            path: path.to_path_buf(),
+            source,
+        })?;
+        layout.card = Some(card);
+    }
+    if let Some(shard) = text.get("shard") {
+        let shard = Shard::parse(shard);
+        layout.shard = Some(shard.ok_or_else(|| SetError::damaged(path, "its shard does not read i/n"))?);
+    }
+    for known in KEYS {
+        text.remove(known);
+    }
+    layout.extra = text;
     Ok(layout)
 }
 
-/// Which tensor holds the rows: the one asked for, else `descriptors`, else the only one with two axes.
-fn choose(
+/// Which tensor holds the rows: the one asked for, else `descriptors`, else the only one of floats with two axes.
+fn choose<'a>(
     path: &Path,
-    tensors: &std::collections::HashMap<String, &TensorInfo>,
+    tensors: &'a [(String, Tensor)],
     wanted: Option<&str>,
-) -> Result<String, SetError> {
-    let listed = |names: &[&str]| match names {
-        [] => "none".to_owned(),
-        names if names.len() > 20 => format!("{}, and {} more", names[..20].join(", "), names.len() - 20),
-        names => names.join(", "),
-    };
-    let mut candidates: Vec<&str> = tensors
+) -> Result<(&'a str, &'a Tensor), SetError> {
+    let candidates: Vec<&(String, Tensor)> = tensors
         .iter()
-        .filter(|(_, info)| info.shape.len() == 2 && value_type(info.dtype).is_some())
-        .map(|(name, _)| name.as_str())
+        .filter(|(_, tensor)| {
+            let floats = matches!(tensor.dtype(), Dtype::F16 | Dtype::Bf16 | Dtype::F32 | Dtype::F64);
+            floats && tensor.shape().len() == 2
+        })
         .collect();
-    candidates.sort_unstable();
-    match wanted {
-        Some(wanted) if tensors.contains_key(wanted) => Ok(wanted.to_owned()),
-        Some(wanted) => Err(SetError::NoSuchTensor {
-            path: path.to_path_buf(),
-            wanted: wanted.to_owned(),
-            tensors: listed(&candidates),
-        }),
-        None if tensors.contains_key(ROWS) => Ok(ROWS.to_owned()),
-        None => match candidates[..] {
-            [] => Err(SetError::damaged(
+    let listed = || match candidates.len() {
+        0 => "none".to_owned(),
+        count => {
+            let mut names: Vec<String> = candidates.iter().take(20).map(|(name, _)| name.clone()).collect();
+            if count > 20 {
+                names.push(format!("and {} more", count - 20));
+            }
+            names.join(", ")
+        }
+    };
+    let named = |wanted: &str| tensors.iter().find(|(name, _)| name == wanted);
+    let chosen = match (wanted, named(wanted.unwrap_or(ROWS))) {
+        (_, Some(chosen)) => chosen,
+        (Some(wanted), None) => {
+            let (path, wanted) = (path.to_path_buf(), wanted.to_owned());
+            return Err(SetError::NoSuchTensor {
                 path,
-                "it has no tensor of floats with two axes [rows, values]",
-            )),
-            [only] => Ok(only.to_owned()),
-            [first, ..] => Err(SetError::Ambiguous {
-                path: path.to_path_buf(),
-                tensors: listed(&candidates),
-                first: first.to_owned(),
-            }),
+                wanted,
+                tensors: listed(),
+            });
+        }
+        (None, None) => match candidates[..] {
+            [] => {
+                return Err(SetError::damaged(
+                    path,
+                    "it has no tensor of floats with two axes [rows, values]",
+                ));
+            }
+            [only] => only,
+            [first, ..] => {
+                let (path, first) = (path.to_path_buf(), first.0.clone());
+                return Err(SetError::Ambiguous {
+                    path,
+                    tensors: listed(),
+                    first,
+                });
+            }
         },
-    }
-}
-
-fn value_type(dtype: Dtype) -> Option<ValueType> {
-    match dtype {
-        Dtype::F16 => Some(ValueType::F16),
-        Dtype::BF16 => Some(ValueType::Bf16),
-        Dtype::F32 => Some(ValueType::F32),
-        Dtype::F64 => Some(ValueType::F64),
-        _ => None,
-    }
+    };
+    Ok((&chosen.0, &chosen.1))
 }
 
 /// The names, from the metadata or, where they were too long for it, from the tensor `names`.
 fn names(
     path: &Path,
-    bytes: &[u8],
-    data: usize,
-    tensor: Option<&TensorInfo>,
     text: Option<&String>,
+    tensor: Option<&Tensor>,
 ) -> Result<Option<Vec<String>>, SetError> {
-    let json = match (text, tensor) {
+    let json = match (
+        text,
+        tensor
+            .filter(|tensor| tensor.dtype() == Dtype::U8)
+            .and_then(Tensor::as_contiguous_bytes),
+    ) {
         (Some(text), _) => text.as_bytes(),
-        (None, Some(info)) if info.dtype == Dtype::U8 => {
-            let (start, end) = (
-                data.checked_add(info.data_offsets.0),
-                data.checked_add(info.data_offsets.1),
-            );
-            start
-                .zip(end)
-                .and_then(|(start, end)| bytes.get(start..end))
-                .ok_or_else(|| SetError::damaged(path, "its names lie outside the file"))?
-        }
-        _ => return Ok(None),
+        (None, Some(bytes)) => bytes,
+        (None, None) => return Ok(None),
     };
     serde_json::from_slice(json)
         .map(Some)

@@ -1,16 +1,18 @@
 //! A descriptor set: rows, the names of their pictures, and the card.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use half::f16;
 use serde::{Deserialize, Serialize};
 use sightline_card::Card;
+use sightline_checkpoint::{Dtype, Storage, Tensor};
 use sightline_search::Rows;
 
 use crate::error::SetError;
-use crate::map::Bytes;
 use crate::{npy_form, safetensors_form};
 
 /// How the values of a set are stored.
@@ -97,50 +99,35 @@ impl TryFrom<String> for Shard {
     }
 }
 
-/// What a file says about its rows: where they lie and what they mean.
+/// What a file says: its rows and what they mean.
 #[derive(Debug)]
 pub(crate) struct Layout {
-    /// Offset of the first value in the file.
-    pub(crate) start: usize,
-    pub(crate) values: ValueType,
-    pub(crate) len: usize,
-    pub(crate) dim: usize,
-    /// Column by column instead of row by row.
-    pub(crate) fortran: bool,
+    pub(crate) rows: Tensor,
     pub(crate) names: Option<Vec<String>>,
     pub(crate) card: Option<Card>,
     pub(crate) shard: Option<Shard>,
     pub(crate) extra: BTreeMap<String, String>,
 }
 
-/// The types of values that can be read; all but little-endian f32 and f16 are converted to f32.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ValueType {
-    F16,
-    Bf16,
-    F32,
-    F64,
-    BigF16,
-    BigF32,
-    BigF64,
-}
-
-impl ValueType {
-    pub(crate) fn size(self) -> usize {
-        match self {
-            ValueType::F16 | ValueType::Bf16 | ValueType::BigF16 => 2,
-            ValueType::F32 | ValueType::BigF32 => 4,
-            ValueType::F64 | ValueType::BigF64 => 8,
+impl Layout {
+    /// Rows about which nothing else is known.
+    pub(crate) fn bare(rows: Tensor) -> Layout {
+        Layout {
+            rows,
+            names: None,
+            card: None,
+            shard: None,
+            extra: BTreeMap::new(),
         }
     }
 }
 
 #[derive(Debug)]
 enum Held {
-    /// 32-bit rows inside the bytes, aligned for use as they are.
-    PlacedF32(Bytes, Range<usize>),
-    /// 16-bit rows inside the bytes, aligned for use as they are.
-    PlacedF16(Bytes, Range<usize>),
+    /// 32-bit rows inside a file, aligned for use as they are.
+    PlacedF32(Tensor),
+    /// 16-bit rows inside a file, aligned for use as they are.
+    PlacedF16(Tensor),
     /// Rows in memory.
     F32(Vec<f32>),
     /// Rows in memory.
@@ -178,21 +165,18 @@ impl DescriptorSet {
     /// newer version.
     pub fn open(path: impl AsRef<Path>) -> Result<DescriptorSet, SetError> {
         let (path, tensor) = select(path.as_ref());
-        let bytes = Bytes::map(&path).map_err(SetError::io(&path, "opened"))?;
-        let layout = if npy_form::is_npy(&bytes) {
-            if let Some(wanted) = tensor {
-                let tensors = "one array without a name".to_owned();
-                return Err(SetError::NoSuchTensor {
-                    path,
-                    wanted,
-                    tensors,
-                });
-            }
-            npy_form::with_side_files(&path, npy_form::layout(&path, &bytes)?)?
-        } else {
-            safetensors_form::layout(&path, &bytes, tensor.as_deref())?
-        };
-        DescriptorSet::new(path, bytes, layout)
+        let file = File::open(&path).map_err(SetError::io(&path, "opened"))?;
+        if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+            return Err(SetError::io(&path, "opened")(io::Error::other(
+                "it is not a file",
+            )));
+        }
+        let storage = Storage::map(&file).map_err(SetError::io(&path, "mapped"))?;
+        let mut layout = read(&path, &storage, tensor.as_deref())?;
+        if npy_form::is_npy(&storage) {
+            layout = npy_form::with_side_files(&path, layout)?;
+        }
+        DescriptorSet::new(path, layout)
     }
 
     /// Reads a set from the bytes of a safetensors or npy file (without side files). `source` is how messages call it.
@@ -201,12 +185,8 @@ impl DescriptorSet {
     /// As [`DescriptorSet::open`].
     pub fn from_bytes(source: &str, bytes: Vec<u8>, tensor: Option<&str>) -> Result<DescriptorSet, SetError> {
         let path = PathBuf::from(source);
-        let layout = if npy_form::is_npy(&bytes) {
-            npy_form::layout(&path, &bytes)?
-        } else {
-            safetensors_form::layout(&path, &bytes, tensor)?
-        };
-        DescriptorSet::new(path, Bytes::Owned(bytes), layout)
+        let layout = read(&path, &Storage::from_vec(bytes), tensor)?;
+        DescriptorSet::new(path, layout)
     }
 
     /// A set in memory from rows `[names.len(), dim]`, one after the other.
@@ -241,33 +221,31 @@ impl DescriptorSet {
         })
     }
 
-    fn new(source: PathBuf, bytes: Bytes, layout: Layout) -> Result<DescriptorSet, SetError> {
+    fn new(source: PathBuf, layout: Layout) -> Result<DescriptorSet, SetError> {
         let Layout {
-            start,
-            values,
-            len,
-            dim,
-            fortran,
+            rows,
             names,
             card,
             shard,
             extra,
         } = layout;
+        let [len, dim] = rows.shape()[..] else {
+            let reason = format!(
+                "it has {} axes, and descriptors have two [rows, values]",
+                rows.shape().len()
+            );
+            return Err(SetError::damaged(&source, reason));
+        };
         if dim == 0 {
             return Err(SetError::damaged(&source, "its rows have no values"));
         }
-        let size = len
-            .checked_mul(dim)
-            .and_then(|count| count.checked_mul(values.size()));
-        let end = size
-            .and_then(|size| start.checked_add(size))
-            .filter(|end| *end <= bytes.len());
-        let Some(end) = end else {
-            return Err(SetError::damaged(
-                &source,
-                format!("it ends before its {len} rows of {dim} values do"),
-            ));
-        };
+        if !matches!(rows.dtype(), Dtype::F16 | Dtype::Bf16 | Dtype::F32 | Dtype::F64) {
+            let reason = format!(
+                "its values are of type {}, and descriptors are floats",
+                rows.dtype().name()
+            );
+            return Err(SetError::damaged(&source, reason));
+        }
         if let Some(card) = card.as_ref().filter(|card| card.identity.dim != dim) {
             let reason = format!(
                 "its card says {} values a row, and its rows have {dim}",
@@ -283,21 +261,21 @@ impl DescriptorSet {
                 format!("it has {} names for {len} rows", names.len()),
             ));
         }
-        let little = cfg!(target_endian = "little");
-        let rows = match values {
-            ValueType::F32
-                if little && !fortran && bytemuck::try_cast_slice::<u8, f32>(&bytes[start..end]).is_ok() =>
-            {
-                Held::PlacedF32(bytes, start..end)
-            }
-            ValueType::F16
-                if little && !fortran && bytemuck::try_cast_slice::<u8, f16>(&bytes[start..end]).is_ok() =>
-            {
-                Held::PlacedF16(bytes, start..end)
-            }
-            ValueType::F16 => Held::F16(in_rows(halves(&bytes[start..end], false), len, dim, fortran)),
-            ValueType::BigF16 => Held::F16(in_rows(halves(&bytes[start..end], true), len, dim, fortran)),
-            _ => Held::F32(in_rows(floats(&bytes[start..end], values), len, dim, fortran)),
+        let rows = match rows.dtype() {
+            Dtype::F32 if placed::<f32>(&rows).is_some() => Held::PlacedF32(rows),
+            Dtype::F16 if placed::<f16>(&rows).is_some() => Held::PlacedF16(rows),
+            Dtype::F16 => Held::F16(
+                rows.to_bytes()
+                    .as_chunks::<2>()
+                    .0
+                    .iter()
+                    .map(|&v| f16::from_le_bytes(v))
+                    .collect(),
+            ),
+            _ => Held::F32(
+                rows.to_f32()
+                    .map_err(|error| SetError::damaged(&source, error.to_string()))?,
+            ),
         };
         Ok(DescriptorSet {
             source,
@@ -370,8 +348,8 @@ impl DescriptorSet {
     #[must_use]
     pub fn row_type(&self) -> RowType {
         match &self.rows {
-            Held::PlacedF32(..) | Held::F32(_) => RowType::F32,
-            Held::PlacedF16(..) | Held::F16(_) => RowType::F16,
+            Held::PlacedF32(_) | Held::F32(_) => RowType::F32,
+            Held::PlacedF16(_) | Held::F16(_) => RowType::F16,
         }
     }
 
@@ -388,12 +366,9 @@ impl DescriptorSet {
     #[must_use]
     pub fn as_f32(&self) -> Option<&[f32]> {
         match &self.rows {
-            // The cast was tried when the set was opened, and neither the map nor the bytes have moved since.
-            Held::PlacedF32(bytes, range) => bytes
-                .get(range.clone())
-                .and_then(|part| bytemuck::try_cast_slice(part).ok()),
+            Held::PlacedF32(rows) => placed(rows),
             Held::F32(rows) => Some(rows),
-            Held::PlacedF16(..) | Held::F16(_) => None,
+            Held::PlacedF16(_) | Held::F16(_) => None,
         }
     }
 
@@ -401,11 +376,9 @@ impl DescriptorSet {
     #[must_use]
     pub fn as_f16(&self) -> Option<&[f16]> {
         match &self.rows {
-            Held::PlacedF16(bytes, range) => bytes
-                .get(range.clone())
-                .and_then(|part| bytemuck::try_cast_slice(part).ok()),
+            Held::PlacedF16(rows) => placed(rows),
             Held::F16(rows) => Some(rows),
-            Held::PlacedF32(..) | Held::F32(_) => None,
+            Held::PlacedF32(_) | Held::F32(_) => None,
         }
     }
 
@@ -444,64 +417,23 @@ fn select(path: &Path) -> (PathBuf, Option<String>) {
     (path.to_path_buf(), None)
 }
 
-fn halves(bytes: &[u8], big: bool) -> Vec<f16> {
-    let (values, _) = bytes.as_chunks::<2>();
-    values
-        .iter()
-        .map(|&v| {
-            if big {
-                f16::from_be_bytes(v)
-            } else {
-                f16::from_le_bytes(v)
-            }
-        })
-        .collect()
-}
-
-fn floats(bytes: &[u8], values: ValueType) -> Vec<f32> {
-    match values {
-        ValueType::F16 => halves(bytes, false).iter().map(|v| v.to_f32()).collect(),
-        ValueType::BigF16 => halves(bytes, true).iter().map(|v| v.to_f32()).collect(),
-        ValueType::Bf16 => bytes
-            .as_chunks::<2>()
-            .0
-            .iter()
-            .map(|&v| half::bf16::from_le_bytes(v).to_f32())
-            .collect(),
-        ValueType::F32 => bytes
-            .as_chunks::<4>()
-            .0
-            .iter()
-            .map(|&v| f32::from_le_bytes(v))
-            .collect(),
-        ValueType::BigF32 => bytes
-            .as_chunks::<4>()
-            .0
-            .iter()
-            .map(|&v| f32::from_be_bytes(v))
-            .collect(),
-        ValueType::F64 => bytes
-            .as_chunks::<8>()
-            .0
-            .iter()
-            .map(|&v| f64::from_le_bytes(v) as f32)
-            .collect(),
-        ValueType::BigF64 => bytes
-            .as_chunks::<8>()
-            .0
-            .iter()
-            .map(|&v| f64::from_be_bytes(v) as f32)
-            .collect(),
+/// Reads either form.
+fn read(path: &Path, storage: &Storage, tensor: Option<&str>) -> Result<Layout, SetError> {
+    match (npy_form::is_npy(storage), tensor) {
+        (false, _) => safetensors_form::layout(path, storage, tensor),
+        (true, None) => npy_form::layout(path, storage),
+        (true, Some(wanted)) => Err(SetError::NoSuchTensor {
+            path: path.to_path_buf(),
+            wanted: wanted.to_owned(),
+            tensors: "one array without a name".to_owned(),
+        }),
     }
 }
 
-/// Brings values that lie column by column into rows.
-fn in_rows<T: Copy>(values: Vec<T>, len: usize, dim: usize, fortran: bool) -> Vec<T> {
-    if !fortran {
-        return values;
-    }
-    (0..len)
-        .flat_map(|row| (0..dim).map(move |column| (row, column)))
-        .map(|(r, c)| values[c * len + r])
-        .collect()
+/// The values as they lie in the file, if they can be used there: row by row, little-endian as this machine, aligned.
+fn placed<T: bytemuck::AnyBitPattern>(rows: &Tensor) -> Option<&[T]> {
+    let bytes = rows
+        .as_contiguous_bytes()
+        .filter(|_| cfg!(target_endian = "little"))?;
+    bytemuck::try_cast_slice(bytes).ok()
 }

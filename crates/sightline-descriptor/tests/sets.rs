@@ -253,7 +253,7 @@ fn tensors_of_other_makers() {
         DescriptorSet::from_bytes("f", bytes, Some("labels"))
             .unwrap_err()
             .to_string()
-            .contains("I64")
+            .contains("type int64")
     );
 }
 
@@ -315,12 +315,15 @@ fn arrays_of_numpy() {
         assert_eq!((set.len(), set.dim(), set.to_f32()), (2, 3, rows.to_vec()));
     }
     for (file, reason) in [
-        (npy("<f4", "False", "(2, 4)", &little), "ends before"),
+        (
+            npy("<f4", "False", "(2, 4)", &little),
+            "damaged or was not fully written",
+        ),
         (npy("<f4", "False", "(6,)", &little), "1 axes"),
-        (npy("<i4", "False", "(2, 3)", &little), "<i4"),
-        (npy("|O", "False", "(2, 3)", &little), "|O"),
+        (npy("<i4", "False", "(2, 3)", &little), "int32"),
+        (npy("|O", "False", "(2, 3)", &little), "type |O"),
         (npy("<f4", "False", "(0, 0)", &[]), "no values"),
-        (npy("<f4", "False", "(-2, 3)", &little), "whole numbers"),
+        (npy("<f4", "False", "(-2, 3)", &little), "not understood"),
         (
             npy(
                 "<f4",
@@ -328,14 +331,11 @@ fn arrays_of_numpy() {
                 "(9223372036854775807, 9223372036854775807)",
                 &little,
             ),
-            "ends before",
+            "damaged or was not fully written",
         ),
-        (
-            npy("<f4", "__import__('os')", "(2, 3)", &little),
-            "neither True nor False",
-        ),
-        (b"\x93NUMPY".to_vec(), "ends early"),
-        (b"\x93NUMPY\x03\x00\xff\xff\xff\xff".to_vec(), "64 KiB"),
+        (npy("<f4", "__import__('os')", "(2, 3)", &little), "not understood"),
+        (b"\x93NUMPY".to_vec(), ".npy file"),
+        (b"\x93NUMPY\x03\x00\xff\xff\xff\xff".to_vec(), ".npy file"),
         (b"not a set at all".to_vec(), "neither an npy nor a safetensors"),
         (Vec::new(), "neither an npy nor a safetensors"),
     ] {

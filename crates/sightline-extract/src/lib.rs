@@ -4,7 +4,7 @@
 //! - [`describe_pictures`] does the same in memory, for a handful of queries.
 //! - [`FolderCache`] keeps the set of a folder up to date in the user's cache.
 //!
-//! What a picture file becomes is behind [`Prepare`], what the network computes behind
+//! What a picture file becomes is behind [`Prepare`] ([`Recipes`] is the usual one), what the network computes behind
 //! [`sightline_plan::Executor`]; [`Network`] adds pooling over scales and whitening. The crate decodes nothing and trains nothing.
 //!
 //! ```
@@ -49,6 +49,7 @@ mod journal;
 mod network;
 mod picture;
 mod pipeline;
+mod recipes;
 mod skipped;
 
 pub use cache::{CacheReport, FolderCache, cache_root};
@@ -58,4 +59,5 @@ pub use folder::{Listing, list_folder};
 pub use network::Network;
 pub use picture::{Picture, Prepare};
 pub use pipeline::Options;
+pub use recipes::Recipes;
 pub use skipped::{Skipped, read_skipped, skipped_path, write_skipped};
