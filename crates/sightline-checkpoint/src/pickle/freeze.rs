@@ -14,8 +14,8 @@ use std::sync::Arc;
 const WRITTEN_OUT_BASE: u64 = 1 << 20;
 /// Bytes of keys that are hashed: this many, or four times the file.
 const HASHED_BASE: usize = 64 << 20;
-/// Bytes of tensors written out: this many, or sixteen times what the file holds.
-const TENSOR_BYTES_BASE: u64 = 64 << 20;
+/// Bytes of tensors and texts written out: this many, or 32 times what the file holds.
+const BYTES_BASE: u64 = 64 << 20;
 
 /// The bytes of the storages that a pickle names, in the order of [`Program::keys`].
 #[derive(Default)]
@@ -56,7 +56,7 @@ impl Program {
         let limit = Weight {
             depth: MAX_DEPTH,
             values: WRITTEN_OUT_BASE + 4 * self.slots as u64,
-            bytes: TENSOR_BYTES_BASE + 16 * (stored + self.input.len() as u64),
+            bytes: BYTES_BASE + 32 * (stored + self.input.len() as u64),
         };
         let mut states = vec![State::New; self.nodes.len()];
         let mut weights = vec![Weight::default(); self.nodes.len()];
@@ -105,9 +105,9 @@ impl Program {
                 return Err(self.excess("it names the same parts so often that written out it would be huge"));
             }
             if weight.bytes > limit.bytes {
-                return Err(
-                    self.excess("it names the same tensors so often that written out they would be huge")
-                );
+                return Err(self.excess(
+                    "it names the same tensors or texts so often that written out they would be huge",
+                ));
             }
             states[number] = State::Done(value);
             let weight = *weight;
@@ -295,6 +295,9 @@ fn convert(item: Item, states: &[State]) -> Value {
 fn value_bytes(value: &Value) -> u64 {
     match value {
         Value::Tensor(tensor) | Value::Array(tensor) => tensor.byte_len() as u64,
+        Value::Text(text) | Value::BigInt(text) => text.len() as u64,
+        Value::Bytes(bytes) => bytes.len() as u64,
+        Value::Strings(strings) => strings.values.iter().map(|text| text.len() as u64).sum(),
         _ => 0,
     }
 }

@@ -1,0 +1,257 @@
+//! The layouts of the projects: how to tell them apart, where each keeps its options, what its network is called.
+
+use super::names::{Names, Trunk};
+use super::{Preprocess, Project};
+use crate::value::Value;
+
+/// Whose file a value is: by the dictionaries around the weights first, then by the weights' names.
+pub(super) fn project(value: &Value, names: &Names<'_>) -> Project {
+    let meta = value.get("meta");
+    let in_meta = |key: &str| meta.is_some_and(|meta| meta.get(key).is_some());
+    if value.get("model_options").is_some() || holds_meters(value) {
+        Project::Dirtorch
+    } else if value.get("net_params").is_some() || in_meta("corercf_size") || in_meta("skip_layer") {
+        Project::How
+    } else if in_meta("soa") || names.any(|name| name.starts_with("features.soa")) {
+        Project::Solar
+    } else if in_meta("pooling") || is_whitening_file(value) {
+        Project::Cirtorch
+    } else if names.starts("encoder_q.") {
+        Project::Superglobal
+    } else if names.starts("globalmodel.")
+        || names.starts("localmodel.")
+        || value.get("model_state").is_some()
+    {
+        Project::Delg
+    } else if names.starts("backbone.block") || names.starts("tr.") {
+        Project::Token
+    } else if names.starts("topk_proj.") || names.starts("feature_align.") {
+        Project::Csa
+    } else if names.has("pool.centroids") || value.get("recalls").is_some() {
+        Project::Netvlad
+    } else if names.starts("main_modules.")
+        || names.starts("auxiliary_module.")
+        || value.get("test_features").is_some()
+    {
+        Project::Cgd
+    } else if names.starts("adpool.") || names.starts("adpoolx5.") {
+        Project::Dirtorch
+    } else if names.starts("features.") && (names.has("pool.p") || names.starts("whiten.")) {
+        Project::Cirtorch
+    } else if names.has("conv1.weight") && names.starts("layer1.") {
+        Project::Torchvision
+    } else {
+        Project::Unknown
+    }
+}
+
+/// dirtorch's training state keeps its meters as objects.
+fn holds_meters(value: &Value) -> bool {
+    value.as_items().unwrap_or_default().iter().any(
+        |(_, value)| matches!(value, Value::Object(object) if object.class.starts_with("utils.watcher.")),
+    )
+}
+
+/// cirtorch's `{m, P}`.
+fn is_whitening_file(value: &Value) -> bool {
+    ["m", "P"]
+        .iter()
+        .all(|key| value.get(key).is_some_and(|part| part.as_tensor().is_some()))
+}
+
+/// The network's options, as the file names them.
+pub(super) fn options(project: Project, value: &Value) -> Vec<(String, Value)> {
+    let kept = match project {
+        Project::Dirtorch => value.get("model_options"),
+        Project::How => value.get("net_params"),
+        Project::Delg | Project::Superglobal => {
+            // The configuration is YAML text; it stays one.
+            return value
+                .get("cfg")
+                .map(|text| vec![("cfg".to_owned(), text.clone())])
+                .unwrap_or_default();
+        }
+        _ => value.get("meta"),
+    };
+    kept.and_then(Value::as_items)
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|(key, value)| Some((key.as_str()?.to_owned(), value.clone())))
+        // The whitenings are not options; they are listed by themselves.
+        .filter(|(key, _)| key != "Lw")
+        .collect()
+}
+
+/// Mean, deviation and size, wherever the file keeps them.
+pub(super) fn preprocess(value: &Value) -> Option<Preprocess> {
+    let runtime = value
+        .get("net_params")
+        .and_then(|params| params.get("runtime"))
+        .and_then(|runtime| runtime.get("mean_std"))
+        .and_then(Value::as_list);
+    if let Some([mean, std]) = runtime {
+        return Some(Preprocess {
+            mean: numbers(mean)?,
+            std: numbers(std)?,
+            input_size: None,
+        });
+    }
+    let table = value.get("preprocess").or_else(|| value.get("meta"))?;
+    let size = table
+        .get("input_size")
+        .and_then(numbers)
+        .map(|size| size.into_iter().map(|length| length as i64).collect());
+    Some(Preprocess {
+        mean: numbers(table.get("mean")?)?,
+        std: numbers(table.get("std")?)?,
+        input_size: size,
+    })
+}
+
+fn numbers(value: &Value) -> Option<Vec<f64>> {
+    match value.as_list() {
+        Some(items) => items.iter().map(Value::as_f64).collect(),
+        None => match value.as_tensor() {
+            Some(tensor) => tensor.to_f64().ok(),
+            None => Some(vec![value.as_f64()?]),
+        },
+    }
+}
+
+/// Single numbers and texts beside the weights: epoch, iterations, best score, version.
+pub(super) fn counters(value: &Value) -> Vec<(String, Value)> {
+    // A bare state dict has none; a table of numbers is no checkpoint.
+    if !["state_dict", "model_state"]
+        .iter()
+        .any(|key| value.get(key).is_some())
+    {
+        return Vec::new();
+    }
+    value
+        .as_items()
+        .unwrap_or_default()
+        .iter()
+        .filter(|(key, value)| {
+            key.as_str() != Some("cfg")
+                && matches!(
+                    value,
+                    Value::Int(_) | Value::Float(_) | Value::Bool(_) | Value::Text(_) | Value::Scalar(_)
+                )
+        })
+        .filter_map(|(key, value)| Some((key.as_str()?.to_owned(), value.clone())))
+        .collect()
+}
+
+/// Sightline's name of the network, where the file says enough.
+pub(super) fn architecture(
+    project: Project,
+    options: &[(String, Value)],
+    names: &Names<'_>,
+    trunk: Option<&Trunk>,
+) -> Option<String> {
+    let option = |key: &str| {
+        options
+            .iter()
+            .find(|(name, _)| name == key)
+            .map(|(_, value)| value)
+    };
+    let text = |key: &str| option(key).and_then(Value::as_str);
+    let is = |key: &str| option(key).is_some_and(truthy);
+    let by_weights = trunk.map(Trunk::to_string);
+    match project {
+        Project::Dirtorch => {
+            let Some(arch) = text("arch") else {
+                // Its pretrained classifiers have torchvision's names.
+                return names
+                    .has("fc.weight")
+                    .then(|| by_weights.map(|trunk| format!("{trunk}/classifier")))?;
+            };
+            let trunk = resnet(arch.strip_suffix("_rmac")?)?;
+            let pooling = text("pooling").unwrap_or("gem");
+            let word = match pooling {
+                "gem" => "gem",
+                "max" => "max",
+                "avg" => "avg",
+                _ => return None,
+            };
+            let mut name = format!("{trunk}/dir-{word}");
+            let out_dim = option("out_dim").and_then(Value::as_i64).unwrap_or(2048);
+            if out_dim != 2048 {
+                name.push_str(&format!("-out{out_dim}"));
+            }
+            if is("norm_features") {
+                name.push_str("-normfeatures");
+            }
+            if let Some(bias) = option("center_bias")
+                .and_then(Value::as_f64)
+                .filter(|bias| *bias != 0.0)
+            {
+                name.push_str(&format!("-bias{bias}"));
+            }
+            if is("without_fc") {
+                name.push_str("-nofc");
+            }
+            let power = option("gemp").and_then(Value::as_f64).unwrap_or(3.0);
+            // A file that holds the power needs no name for it.
+            if word == "gem" && power != 3.0 && !names.has("adpool.p") {
+                name.push_str(&format!("-p{power}"));
+            }
+            Some(name)
+        }
+        Project::Cirtorch => {
+            let trunk = resnet(text("architecture")?)?;
+            let pooling = text("pooling")?;
+            if is("regional") || is("local_whitening") || !matches!(pooling, "gem" | "gemmp" | "mac" | "spoc")
+            {
+                return None;
+            }
+            let whitening = if is("whitening") { "-w" } else { "" };
+            Some(format!("{trunk}/cir-{pooling}{whitening}"))
+        }
+        Project::Solar => Some(format!("{}/solar", resnet(text("architecture")?)?)),
+        Project::How => {
+            let trunk = resnet(text("architecture")?)?;
+            match option("skip_layer").and_then(Value::as_i64).unwrap_or(0) {
+                0 => Some(format!("{trunk}/how")),
+                skipped @ 1..=3 => Some(format!("{trunk}:layer{}/how", 4 - skipped)),
+                _ => None,
+            }
+        }
+        Project::Token => by_weights
+            .filter(|_| names.starts("tr.token_norm") || names.has("tr.query"))
+            .map(|trunk| format!("{trunk}/token")),
+        Project::Delg => by_weights.map(|trunk| format!("{trunk}/delg")),
+        Project::Superglobal => by_weights.map(|trunk| format!("{trunk}/superglobal")),
+        Project::Netvlad => {
+            // VGG-16's last convolution is layer 28 of its features, AlexNet's is layer 10.
+            let trunk = match (names.has("encoder.28.weight"), names.has("encoder.10.weight")) {
+                (true, _) => "vgg16",
+                (false, true) => "alexnet",
+                _ => return None,
+            };
+            Some(format!("{trunk}/netvlad"))
+        }
+        Project::Torchvision if names.has("fc.weight") => {
+            by_weights.map(|trunk| format!("{trunk}/classifier"))
+        }
+        // What pooling follows a bare trunk, and which descriptors a CGD network joins, no weight says.
+        Project::Torchvision | Project::Cgd | Project::Csa | Project::Unknown => None,
+    }
+}
+
+fn resnet(name: &str) -> Option<&str> {
+    let depth = name.strip_prefix("resnet")?;
+    matches!(depth, "18" | "34" | "50" | "101" | "152").then_some(name)
+}
+
+/// Whether Python takes an option's value as true.
+fn truthy(value: &Value) -> bool {
+    match value {
+        Value::None => false,
+        Value::Text(text) => !text.is_empty(),
+        other => other
+            .as_bool()
+            .or_else(|| other.as_f64().map(|number| number != 0.0))
+            .unwrap_or(true),
+    }
+}
