@@ -27,6 +27,10 @@ impl BurnExecutor {
         }
     }
 
+    fn is_cpu(&self) -> bool {
+        self.device == Device::flex()
+    }
+
     fn run_part(&self, shape: [usize; 4], values: &[f32]) -> Result<PlainTensor, RunError> {
         let failed = |reason: String| RunError::Runtime {
             runtime: NAME,
@@ -50,7 +54,11 @@ impl BurnExecutor {
 impl Executor for BurnExecutor {
     fn run(&mut self, input: &PlainTensor) -> Result<Vec<(String, PlainTensor)>, RunError> {
         let [batch, c, h, w] = check_batch(input, Some(3))?;
-        let part = if self.device == Device::flex() { 1 } else { batch };
+        let part = if self.device.clone().inner() == Device::flex() {
+            1
+        } else {
+            batch
+        };
         let mut data = Vec::new();
         for values in input.data.chunks(part * c * h * w) {
             let count = values.len() / (c * h * w);
@@ -65,7 +73,11 @@ impl Executor for BurnExecutor {
             name: NAME.to_owned(),
             version: VERSION.to_owned(),
             precision: "f32".to_owned(),
-            device: format!("{:?}", self.device),
+            device: if self.is_cpu() {
+                "cpu".to_owned()
+            } else {
+                format!("{:?}", self.device)
+            },
         }
     }
 }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
-use sightline_checkpoint::{Tensor, Value};
+use sightline_checkpoint::Tensor;
 use sightline_nn::{Architecture, Network, TensorProblem, Weights};
 use std::path::Path;
 
@@ -123,17 +123,65 @@ fn the_real_file_ends_at_layer3() {
         return;
     }
     let file = sightline_checkpoint::read(&path).unwrap();
-    let state_dict: Vec<(String, Tensor)> = file
-        .value
-        .as_items()
-        .unwrap()
-        .iter()
-        .filter_map(|(name, value)| Some((name.as_str()?.to_owned(), Value::as_tensor(value)?.clone())))
-        .collect();
-    let weights = Weights::from_state_dict(&state_dict);
+    let recognised = sightline_checkpoint::recognise(&file.value);
+    // Nothing in the file says what follows the trunk.
+    let error = Architecture::of_checkpoint(&recognised).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .ends_with("What would fit: resnet18:layer3/gem."),
+        "{error}"
+    );
+    let weights = Weights::from_state_dict(&recognised.state_dict);
     let network = Network::load(&architecture("resnet18:layer3/gem"), &weights).unwrap();
     assert!(network.unused().beyond.is_empty() && network.unused().unknown.is_empty());
     let error = Network::load(&architecture("resnet18/gem"), &weights).unwrap_err();
     assert!(error.to_string().contains("`layer4.0.conv1.weight`"), "{error}");
     assert_eq!(error.fitting, ["resnet18:layer3/gem"]);
+}
+
+#[test]
+fn checkpoints_of_dirtorch_and_cirtorch_say_what_they_are() {
+    use sightline_checkpoint::{Value, recognise};
+    use std::sync::Arc;
+    let weights = |name: &str| {
+        Value::dict(
+            state_dict(name, 0)
+                .into_iter()
+                .map(|(name, tensor)| (format!("module.{name}"), Value::Tensor(Arc::new(tensor)))),
+        )
+    };
+    let dirtorch = Value::dict([
+        ("state_dict", weights("resnet18/dir-gem-out96")),
+        (
+            "model_options",
+            Value::dict([
+                ("arch", Value::text("resnet18_rmac")),
+                ("out_dim", Value::Int(96)),
+                ("norm_features", Value::Bool(true)),
+                ("center_bias", Value::Float(0.25)),
+            ]),
+        ),
+    ]);
+    let cirtorch = Value::dict([
+        ("state_dict", weights("resnet18/cir-gem-w")),
+        (
+            "meta",
+            Value::dict([
+                ("architecture", Value::text("resnet18")),
+                ("pooling", Value::text("gem")),
+                ("whitening", Value::Bool(true)),
+            ]),
+        ),
+    ]);
+    for (file, want) in [
+        (dirtorch, "resnet18/dir-gem-out96-normfeatures-bias0.25"),
+        (cirtorch, "resnet18/cir-gem-w"),
+    ] {
+        let recognised = recognise(&file);
+        let found = Architecture::of_checkpoint(&recognised).unwrap();
+        assert_eq!(found.to_string(), want);
+        let network = Network::load(&found, &Weights::from_state_dict(&recognised.state_dict)).unwrap();
+        assert!(network.unused().unknown.is_empty());
+    }
 }
