@@ -5,6 +5,9 @@ use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
+/// Reads the header of a picture: width and height in pixels, or a sentence why it cannot be read.
+pub type Probe<'a> = &'a dyn Fn(&Path) -> Result<(u32, u32), String>;
+
 /// The report. `totals` says how much there is; the lists are empty where all is well.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct CheckReport {
@@ -65,11 +68,7 @@ impl CheckReport {
 /// Checks a data set, best opened with [`crate::OpenOptions::unchecked`], so that everything wrong is listed. With `pictures`
 /// every name is looked for; each picture found is given to `probe`, which reads its header and returns width and height
 /// in pixels, or why it cannot.
-pub fn check(
-    dataset: &Dataset,
-    pictures: Option<&PictureIndex>,
-    probe: &dyn Fn(&Path) -> Result<(u32, u32), String>,
-) -> CheckReport {
+pub fn check(dataset: &Dataset, pictures: Option<&PictureIndex>, probe: Probe<'_>) -> CheckReport {
     let mut report = CheckReport {
         name: dataset.name.clone(),
         kind: dataset.truth.kind().to_owned(),
@@ -245,12 +244,7 @@ fn boxes(dataset: &Dataset, report: &mut CheckReport) {
     }
 }
 
-fn find_pictures(
-    dataset: &Dataset,
-    pictures: &PictureIndex,
-    probe: &dyn Fn(&Path) -> Result<(u32, u32), String>,
-    report: &mut CheckReport,
-) {
+fn find_pictures(dataset: &Dataset, pictures: &PictureIndex, probe: Probe<'_>, report: &mut CheckReport) {
     for skipped in pictures.skipped() {
         if !report.unreadable.contains(skipped) {
             report.unreadable.push(skipped.clone());

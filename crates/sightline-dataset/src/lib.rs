@@ -51,7 +51,7 @@ mod text_lines;
 pub mod token_split;
 pub mod yaml11;
 
-pub use check::{CheckReport, Totals, check};
+pub use check::{CheckReport, Probe, Totals, check};
 pub use dataset::{ClassicLists, Dataset, Query, RevisitedLists, Truth};
 pub use error::DatasetError;
 pub use open::{EXPRESSION_NAMES, Folders, KNOWN_NAMES, OpenOptions, open};
