@@ -24,7 +24,7 @@ mod prepare;
 mod scales;
 mod steps;
 
-pub use prepare::{PrepareError, Prepared, delg_size};
+pub use prepare::{PrepareError, Prepared, delg_size, torchvision_size};
 pub use steps::{
     Channels, Crop, Decoder, Interpolation, Outside, Pad, QueryBox, Resize, Rule, Samples, Scales,
 };

@@ -21,6 +21,8 @@ mod eval;
 mod formats;
 #[path = "golden/images.rs"]
 mod images;
+#[path = "golden/images_decode.rs"]
+mod images_decode;
 
 use case::{Case, Outputs};
 use std::path::{Path, PathBuf};

@@ -309,7 +309,7 @@ fn resized(
     let (width, height) = match step.rule {
         Rule::None => return Ok(pixels),
         Rule::Square => (side.into(), side.into()),
-        Rule::ShorterTo => crate::transforms::shorter_to(from, side),
+        Rule::ShorterTo => torchvision_size(from, side),
         Rule::ShorterToDelg => delg_size(from, side),
         Rule::LongerAtMost => {
             let own = f64::from(from.0.max(from.1));
@@ -344,6 +344,11 @@ fn resized(
             pixels.resized(Target::Size(width, height), filter)
         }
     }
+}
+
+/// torchvision's `Resize(size)`: (width, height) with the shorter side `size`, the longer `trunc(size * longer / shorter)`.
+pub fn torchvision_size(from: (u32, u32), size: u32) -> (u64, u64) {
+    crate::transforms::shorter_to(from, size)
 }
 
 /// DELG's `scale`: (width, height) with the shorter side `size`, the longer `floor(longer / shorter * size)`.
