@@ -33,7 +33,15 @@ impl Plan {
             let Some((weight, bias)) = self.folded(&step.inputs, &norm) else {
                 continue;
             };
-            // The constants must come before their reader, so the convolution moves to the batch norm's place.
+            // A large network must not be held twice until the end.
+            let kernel = step.inputs[1];
+            if readers[kernel.0] == 1 {
+                self.values[kernel.0] = Source::Constant(Tensor {
+                    shape: vec![0],
+                    data: Vec::new(),
+                });
+            }
+            // The convolution moves to the batch norm's place; constants are put before their readers below.
             let mut folded = step;
             folded.inputs = vec![folded.inputs[0], self.constant(weight), self.constant(bias)];
             self.values[index] = Source::Step(folded);
@@ -72,11 +80,19 @@ impl Plan {
     fn folded(&self, inputs: &[Value], norm: &Norm<'_>) -> Option<(Tensor, Tensor)> {
         let kernel = self.constant_of(*inputs.get(1)?)?;
         let channels = norm.weight.len();
-        if kernel.shape.first() != Some(&channels) || channels == 0 {
+        let same = [norm.bias, norm.mean, norm.variance]
+            .iter()
+            .all(|part| part.len() == channels);
+        if !same || kernel.shape.first() != Some(&channels) || kernel.data.len() < channels.max(1) {
             return None;
         }
         let own_bias = match inputs.get(2) {
-            Some(value) => Some(&self.constant_of(*value)?.data),
+            Some(value) => Some(
+                &self
+                    .constant_of(*value)
+                    .filter(|bias| bias.data.len() == channels)?
+                    .data,
+            ),
             None => None,
         };
         let mut weight = kernel.clone();
