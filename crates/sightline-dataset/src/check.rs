@@ -48,7 +48,8 @@ pub struct Totals {
     pub first_image: Option<String>,
     /// Name of the first query.
     pub first_query: Option<String>,
-    /// Box of the first query.
+    /// Box of the first query, under the name that ground truths give it.
+    #[serde(rename = "first_bbx")]
     pub first_bbox: Option<[f64; 4]>,
     /// Number of pictures that were found; absent where they were not looked for.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -6,7 +6,7 @@ pub(crate) fn suggestion<'a>(typed: &str, known: impl IntoIterator<Item = &'a st
     known
         .into_iter()
         .map(|name| (strsim::damerau_levenshtein(&typed, &name.to_lowercase()), name))
-        .min()
+        .min_by_key(|(distance, _)| *distance)
         .filter(|(distance, name)| *distance <= 1 + name.len() / 4)
         .map_or_else(String::new, |(_, name)| format!("; did you mean {name}?"))
 }
