@@ -77,5 +77,5 @@ pub enum PickleError {
 /// For damaged bytes, names outside the list, anything self-containing or out of bounds, and bytes that follow
 /// the pickle's end.
 pub fn read(bytes: &Storage) -> Result<Value, PickleError> {
-    Machine::run_all(bytes, Ids::Refused)?.freeze(&Bytes::default())
+    Machine::run_all(bytes, bytes.len(), Ids::Refused)?.freeze(&Bytes::default())
 }

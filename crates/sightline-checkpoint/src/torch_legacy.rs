@@ -67,7 +67,7 @@ pub fn read(file: &Storage) -> Result<Value, TorchLegacyError> {
             what: "the dictionary about the machine is missing",
         });
     }
-    let program = Machine::run(file, at, Ids::Torch)?;
+    let program = Machine::run(file, at, file.len(), Ids::Torch)?;
     let (keys, at) = plain(file, program.end())?;
     let Some(keys) = keys.as_list() else {
         return Err(TorchLegacyError::Header {
@@ -122,7 +122,7 @@ pub fn read(file: &Storage) -> Result<Value, TorchLegacyError> {
 
 /// A pickle without storages, and where it ends.
 fn plain(file: &Storage, at: usize) -> Result<(Value, usize), PickleError> {
-    let program = Machine::run(file, at, Ids::Refused)?;
+    let program = Machine::run(file, at, file.len(), Ids::Refused)?;
     let end = program.end();
     Ok((program.freeze(&Bytes::default())?, end))
 }

@@ -96,7 +96,7 @@ pub fn read(archive: &Archive) -> Result<Value, TorchZipError> {
             }
         },
     };
-    let program = Machine::run_all(&pickle.read()?, Ids::Torch)?;
+    let program = Machine::run_all(&pickle.read()?, pickle.packed_size(), Ids::Torch)?;
     let mut storages = Vec::with_capacity(program.keys().len());
     for key in program.keys() {
         storages.push(storage(archive, top, key)?);

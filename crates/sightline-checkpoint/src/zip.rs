@@ -138,6 +138,11 @@ impl Entry {
         Ok(Storage::from_vec(bytes))
     }
 
+    /// Bytes that it takes in the archive.
+    pub fn packed_size(&self) -> usize {
+        self.packed.len()
+    }
+
     /// Whether the entry is stored as it is, so that reading it costs nothing.
     pub fn is_stored(&self) -> bool {
         !self.deflated

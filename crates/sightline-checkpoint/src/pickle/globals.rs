@@ -95,7 +95,7 @@ pub(super) fn find(module: &str, name: &str) -> Option<Global> {
             "object" => Global::Object,
             "list" => Global::Factory("list"),
             "dict" => Global::Factory("dict"),
-            "int" => Global::Factory("int"),
+            "int" | "long" => Global::Factory("int"),
             "float" => Global::Factory("float"),
             _ => return None,
         },

@@ -11,6 +11,10 @@ const STACK_LIMIT: usize = 2 << 20;
 /// Memory that a pickle may use beyond [`BUDGET_PER_BYTE`] times its size.
 const BUDGET_BASE: usize = 64 << 20;
 const BUDGET_PER_BYTE: usize = 16;
+/// What a node costs in the arena, while it becomes a part of the tree, and there.
+const NODE_COST: usize = 96;
+/// How far a memo number may lie beyond those before it to be kept in a plain list (Python 2 counts from 1).
+const MEMO_GAP: usize = 64;
 
 /// What persistent ids mean.
 #[derive(Clone, Copy, PartialEq)]
@@ -30,8 +34,10 @@ pub(crate) struct Machine {
     pub(super) opcode_at: usize,
     pub(super) stack: Vec<Item>,
     pub(super) marks: Vec<usize>,
-    memo: Vec<Item>,
+    memo: Vec<Option<Item>>,
     far_memo: HashMap<u64, Item>,
+    /// Values in both memos: the number that MEMOIZE gives.
+    memorised: u64,
     pub(super) nodes: Vec<Node>,
     pub(super) ids: Ids,
     pub(super) keys: Vec<StorageKey>,
@@ -66,8 +72,9 @@ impl Program {
 }
 
 impl Machine {
-    /// Reads the pickle that begins at byte `at` of `input`, up to its STOP.
-    pub(crate) fn run(input: &Storage, at: usize, ids: Ids) -> Result<Program, PickleError> {
+    /// Reads the pickle that begins at byte `at` of `input`, up to its STOP. `size` is what it takes in its file,
+    /// which justifies what it may build (less than `input` if that was unpacked).
+    pub(crate) fn run(input: &Storage, at: usize, size: usize, ids: Ids) -> Result<Program, PickleError> {
         let mut machine = Self {
             input: input.clone(),
             at,
@@ -76,15 +83,13 @@ impl Machine {
             marks: Vec::new(),
             memo: Vec::new(),
             far_memo: HashMap::new(),
+            memorised: 0,
             nodes: Vec::new(),
             ids,
             keys: Vec::new(),
             key_numbers: HashMap::new(),
             spent: 0,
-            budget: input
-                .len()
-                .saturating_mul(BUDGET_PER_BYTE)
-                .saturating_add(BUDGET_BASE),
+            budget: size.saturating_mul(BUDGET_PER_BYTE).saturating_add(BUDGET_BASE),
             slots: 0,
         };
         loop {
@@ -105,8 +110,8 @@ impl Machine {
     }
 
     /// Reads the pickle that fills `input`.
-    pub(crate) fn run_all(input: &Storage, ids: Ids) -> Result<Program, PickleError> {
-        let program = Self::run(input, 0, ids)?;
+    pub(crate) fn run_all(input: &Storage, size: usize, ids: Ids) -> Result<Program, PickleError> {
+        let program = Self::run(input, 0, size, ids)?;
         let left = input.len() - program.end;
         if left > 0 {
             return Err(PickleError::Damaged {
@@ -145,7 +150,8 @@ impl Machine {
     /// Counts entries of a container.
     pub(super) fn charge_slots(&mut self, slots: usize) -> Result<(), PickleError> {
         self.slots += slots;
-        self.charge(slots.saturating_mul(size_of::<Item>()))
+        // The entries, and their own piece of memory.
+        self.charge(slots.saturating_mul(size_of::<Item>()) + 16)
     }
 
     // ---- input
@@ -241,7 +247,7 @@ impl Machine {
     }
 
     pub(super) fn node(&mut self, node: Node) -> Result<Item, PickleError> {
-        self.charge(size_of::<Node>())?;
+        self.charge(NODE_COST)?;
         let number = u32::try_from(self.nodes.len()).map_err(|_| self.excess("it has too many values"))?;
         self.nodes.push(node);
         Ok(Item::Node(number))
@@ -283,31 +289,30 @@ impl Machine {
 
     pub(super) fn remember(&mut self, number: Option<u64>) -> Result<(), PickleError> {
         let item = self.top()?;
-        let next = (self.memo.len() + self.far_memo.len()) as u64;
-        let number = number.unwrap_or(next);
-        if let Some(slot) = usize::try_from(number)
+        let number = number.unwrap_or(self.memorised);
+        let near = usize::try_from(number)
             .ok()
-            .and_then(|number| self.memo.get_mut(number))
-        {
-            *slot = item;
-            return Ok(());
-        }
-        self.charge(size_of::<Item>())?;
-        if number == self.memo.len() as u64 && self.far_memo.is_empty() {
-            self.memo.push(item);
+            .filter(|near| *near <= self.memo.len() + MEMO_GAP);
+        let before = if let Some(near) = near {
+            let missing = (near + 1).saturating_sub(self.memo.len());
+            self.charge(missing * size_of::<Item>())?;
+            if missing > 0 {
+                self.memo.resize(near + 1, None);
+            }
+            self.memo[near].replace(item)
         } else {
-            self.charge(4 * size_of::<Item>())?;
-            self.far_memo.insert(number, item);
-        }
+            self.charge(8 * size_of::<Item>())?;
+            self.far_memo.insert(number, item)
+        };
+        self.memorised += u64::from(before.is_none());
         Ok(())
     }
 
     pub(super) fn recall(&mut self, number: u64) -> Result<(), PickleError> {
         let found = usize::try_from(number)
             .ok()
-            .and_then(|number| self.memo.get(number))
-            .or_else(|| self.far_memo.get(&number))
-            .copied();
+            .and_then(|number| self.memo.get(number).copied().flatten())
+            .or_else(|| self.far_memo.get(&number).copied());
         match found {
             Some(item) => self.push(item),
             None => Err(self.damaged(format!("value {number} of the memo was never stored"))),

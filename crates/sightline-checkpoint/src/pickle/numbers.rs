@@ -1,8 +1,8 @@
 //! Whole numbers of any size, and the escapes of protocol 0.
 
-/// Bytes of the longest whole number that is read (2048 bits); converting longer ones takes time that grows with
+/// Bytes of the longest whole number that is read (512 bits); converting longer ones takes time that grows with
 /// the square.
-pub(super) const MAX_BYTES: u64 = 256;
+pub(super) const MAX_BYTES: u64 = 64;
 
 /// A two's complement number, or its decimal text where it does not fit 64 bits.
 pub(super) fn from_little_endian(bytes: &[u8]) -> Result<i64, String> {
@@ -57,7 +57,7 @@ pub(super) fn from_little_endian(bytes: &[u8]) -> Result<i64, String> {
     Err(text)
 }
 
-/// A decimal number, or its text where it does not fit 64 bits; `None` if it is none or has over 600 digits.
+/// A decimal number, or its text where it does not fit 64 bits; `None` if it is none or has over 160 digits.
 pub(super) fn from_decimal(digits: &str) -> Option<Result<i64, String>> {
     if let Ok(number) = digits.parse::<i64>() {
         return Some(Ok(number));
@@ -66,7 +66,7 @@ pub(super) fn from_decimal(digits: &str) -> Option<Result<i64, String>> {
         Some(rest) => ("-", rest),
         None => ("", digits.strip_prefix('+').unwrap_or(digits)),
     };
-    if rest.is_empty() || rest.len() > 600 || !rest.bytes().all(|byte| byte.is_ascii_digit()) {
+    if rest.is_empty() || rest.len() > 160 || !rest.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
     let rest = rest.trim_start_matches('0');

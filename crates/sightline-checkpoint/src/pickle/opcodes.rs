@@ -336,7 +336,7 @@ impl Machine {
                 self.charge(text.len())?;
                 self.push_node(Node::BigInt(Arc::from(text)))
             }
-            None => Err(self.damaged("a whole number cannot be read, or has more than 600 digits")),
+            None => Err(self.damaged("a whole number cannot be read, or has more than 160 digits")),
         }
     }
 
