@@ -156,6 +156,13 @@ pub fn on_canvas(
     let (columns, source_x) = overlap(at.0, image.width, size.0);
     let (rows, source_y) = overlap(at.1, image.height, size.1);
     let stride = image.width as usize * 3;
+    if columns.is_empty() {
+        return Ok(RgbImage {
+            width: size.0,
+            height: size.1,
+            data,
+        });
+    }
     for (step, y) in rows.enumerate() {
         let from = (source_y + step) * stride + source_x * 3;
         let target = &mut data[(y * width + columns.start) * 3..(y * width + columns.end) * 3];
@@ -172,7 +179,7 @@ pub fn on_canvas(
 fn overlap(at: i64, length: u32, canvas: u32) -> (std::ops::Range<usize>, usize) {
     let start = at.clamp(0, canvas.into());
     let end = at.saturating_add(length.into()).clamp(start, canvas.into());
-    let skipped = start.saturating_sub(at).min(length.into());
+    let skipped = start.saturating_sub(at).clamp(0, length.into());
     (start as usize..end as usize, skipped as usize)
 }
 
@@ -308,6 +315,9 @@ mod tests {
         let image = numbered(3, 2);
         let away = crop(&image, [1_000_000, -9, 1_000_002, -8]).unwrap();
         assert_eq!(away.data, [0; 6]);
+        assert_eq!(crop(&image, [-9, 0, -7, 1]).unwrap().data, [0; 6]);
+        assert_eq!(crop(&image, [0, -9, 1, -7]).unwrap().data, [0; 6]);
+        assert_eq!(crop(&image, [0, 7, 1, 9]).unwrap().data, [0; 6]);
         assert!(crop(&image, [2, 0, 2, 1]).is_err());
         assert!(crop(&image, [i64::MIN, 0, i64::MAX, 1]).is_err());
         let error = crop_within(&image, [5, 0, 9, 1]).unwrap_err().to_string();

@@ -41,7 +41,7 @@ pub enum TransformError {
     /// The text is not of the grammar, or a transform or argument is unknown or wrong.
     #[error("The transform list {text:?} cannot be read at character {at}: {reason}.")]
     Read {
-        /// The text, as completed.
+        /// The text.
         text: String,
         /// Where, counted from 1.
         at: usize,
@@ -143,19 +143,26 @@ impl Transforms {
                 ),
             });
         }
-        let fail = |(at, reason): (usize, String)| TransformError::Read {
-            text: completed.clone(),
-            at: at + 1,
-            reason,
+        // The text as it was given comes first, so that its errors do not speak of what was appended.
+        let given = if completed.len() == text.len() {
+            &[&*completed][..]
+        } else {
+            &[text, &completed]
         };
-        let calls = expression::calls(&completed, names).map_err(fail)?;
-        let steps = calls.into_iter().map(|call| {
-            let at = call.at;
-            call::step(call).map_err(|reason| fail((at, reason)))
-        });
-        Ok(Self {
-            steps: steps.collect::<Result<_, _>>()?,
-        })
+        let mut steps = Vec::new();
+        for text in given {
+            let fail = |(at, reason): (usize, String)| TransformError::Read {
+                text: (*text).to_owned(),
+                at: at + 1,
+                reason,
+            };
+            steps.clear();
+            for call in expression::calls(text, names).map_err(fail)? {
+                let at = call.at;
+                steps.push(call::step(call).map_err(|reason| fail((at, reason)))?);
+            }
+        }
+        Ok(Self { steps })
     }
 
     /// The steps in order.
