@@ -267,11 +267,11 @@ fn find_pictures(dataset: &Dataset, pictures: &PictureIndex, probe: Probe<'_>, r
                 continue;
             }
             Err(error @ DatasetError::Ambiguous { .. }) => {
-                report.ambiguous.push(format!("{error}."));
+                report.ambiguous.push(error.to_string());
                 continue;
             }
             Err(error) => {
-                report.broken.push(format!("{error}."));
+                report.broken.push(error.to_string());
                 continue;
             }
         };

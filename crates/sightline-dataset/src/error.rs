@@ -6,15 +6,18 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum DatasetError {
     /// A file or folder could not be read.
-    #[error("cannot read {path}: {source}")]
+    #[error("Cannot read {}: {source}.", path.display())]
     Io {
         /// The file or folder as it was given.
         path: PathBuf,
         /// The system's reason.
         source: std::io::Error,
     },
+    /// A pickle, Matlab or other foreign file was refused.
+    #[error(transparent)]
+    File(#[from] sightline_checkpoint::ReadError),
     /// A file was read, but it is not what it should be.
-    #[error("cannot read {path} as {what}: {reason}")]
+    #[error("Cannot read {} as {what}: {}", path.display(), ended(reason))]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -24,7 +27,7 @@ pub enum DatasetError {
         reason: String,
     },
     /// The file is fine by itself, but its content contradicts itself.
-    #[error("the data set {name} is broken: {reason}")]
+    #[error("The data set {name} is broken: {}", ended(reason))]
     Broken {
         /// The data set's name.
         name: String,
@@ -32,7 +35,7 @@ pub enum DatasetError {
         reason: String,
     },
     /// No file, known name or expression fits what was asked for.
-    #[error("cannot find the data set \"{spec}\": {reason}")]
+    #[error("Cannot find the data set \"{spec}\": {}", ended(reason))]
     Unknown {
         /// What was asked for.
         spec: String,
@@ -40,7 +43,7 @@ pub enum DatasetError {
         reason: String,
     },
     /// A dirtorch expression does not parse.
-    #[error("cannot understand the data set expression {expression}: {reason}")]
+    #[error("Cannot understand the data set expression {expression}: {}", ended(reason))]
     Expression {
         /// The expression as it was given.
         expression: String,
@@ -48,7 +51,11 @@ pub enum DatasetError {
         reason: String,
     },
     /// A name fits two pictures, or two names fit one.
-    #[error("the name \"{name}\" fits both {first} and {second}; rename one of them or give a path")]
+    #[error(
+        "The name \"{name}\" fits both {} and {}; rename one of them or give a path.",
+        first.display(),
+        second.display()
+    )]
     Ambiguous {
         /// The name in the list or ground truth.
         name: String,
@@ -74,4 +81,10 @@ impl DatasetError {
             reason: reason.to_string(),
         }
     }
+}
+
+/// A reason as the end of a sentence.
+fn ended(reason: &str) -> String {
+    let stop = if reason.ends_with(['.', '?']) { "" } else { "." };
+    format!("{reason}{stop}")
 }

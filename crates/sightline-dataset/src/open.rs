@@ -164,8 +164,7 @@ fn open_json(path: &Path) -> Result<Dataset, DatasetError> {
 }
 
 fn open_value(path: &Path) -> Result<Dataset, DatasetError> {
-    let file = sightline_checkpoint::read(path)
-        .map_err(|error| DatasetError::malformed(path, "a data set", error))?;
+    let file = sightline_checkpoint::read(path)?;
     let malformed = |what: &'static str| move |reason: String| DatasetError::malformed(path, what, reason);
     let value: &Value = &file.value;
     let name = name_of(path);
