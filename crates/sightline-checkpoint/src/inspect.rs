@@ -1,7 +1,7 @@
 //! A summary of a file for people and for JSON: what `sightline model inspect` prints.
 
 use crate::read::{File, FileKind};
-use crate::recognise::{Preprocess, Project, WhiteningForm, recognise};
+use crate::recognise::{Preprocess, Project, WhiteningForm, recognise_file};
 use crate::value::Value;
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
@@ -31,7 +31,7 @@ pub struct Summary {
     pub whitenings: Vec<WhiteningSummary>,
     /// Epochs, iterations, scores.
     pub counters: Map<String, Json>,
-    /// The keys of the outermost dictionary and what stands under each; at most 200.
+    /// The keys of the outermost dictionary and what stands under each, tensors left out; at most 200.
     pub entries: Map<String, Json>,
     /// A safetensors file's metadata.
     pub metadata: Map<String, Json>,
@@ -66,7 +66,7 @@ pub struct WhiteningSummary {
 impl Summary {
     /// Looks at a file that was read.
     pub fn of(file: &File) -> Self {
-        let known = recognise(&file.value);
+        let known = recognise_file(file);
         let tensors: Vec<TensorSummary> = known
             .state_dict
             .iter()
@@ -109,6 +109,7 @@ impl Summary {
                 .as_items()
                 .unwrap_or_default()
                 .iter()
+                .filter(|(_, value)| value.as_tensor().is_none())
                 .take(200)
                 .map(|(key, value)| (key_text(key), json!(outline(value))))
                 .collect(),

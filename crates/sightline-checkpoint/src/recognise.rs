@@ -11,9 +11,10 @@ mod whitening;
 pub use how::to_current as how_to_current;
 pub use whitening::{WhiteningForm, WhiteningParams};
 
+use crate::read::File;
 use crate::tensor::Tensor;
 use crate::value::Value;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Whose file it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -66,7 +67,7 @@ impl Project {
 }
 
 /// How pictures were prepared for the network.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Preprocess {
     /// Mean of each channel, of values in 0 to 1.
     pub mean: Vec<f64>,
@@ -97,6 +98,23 @@ pub struct Recognised {
     pub counters: Vec<(String, Value)>,
 }
 
+/// Tells what a file is: as [`recognise()`], and for a safetensors file by the metadata `architecture` and `preprocess`
+/// that `model convert` writes, where the tensors alone do not say it.
+pub fn recognise_file(file: &File) -> Recognised {
+    let mut known = recognise(&file.value);
+    let metadata = |key: &str| {
+        let found = file.metadata.iter().find(|(name, _)| name == key);
+        found.map(|(_, text)| text.as_str())
+    };
+    known.architecture = known
+        .architecture
+        .or_else(|| metadata("architecture").map(str::to_owned));
+    known.preprocess = known
+        .preprocess
+        .or_else(|| serde_json::from_str(metadata("preprocess")?).ok());
+    known
+}
+
 /// Tells what a value read from a file is. Never fails: what is not known is [`Project::Unknown`], with the tensors
 /// that its dictionaries hold.
 pub fn recognise(value: &Value) -> Recognised {
@@ -125,5 +143,118 @@ pub fn recognise(value: &Value) -> Recognised {
         project,
         options,
         state_dict,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    fn weights(names: &[&str]) -> Value {
+        let tensor = Arc::new(Tensor::from_f32(vec![1], &[1.0]).unwrap());
+        Value::dict(
+            names
+                .iter()
+                .map(|name| (*name, Value::Tensor(Arc::clone(&tensor)))),
+        )
+    }
+
+    fn named(options: &str, state: &Value, entries: &[(&str, Value)]) -> Option<String> {
+        let options = (options, Value::dict(entries.iter().cloned()));
+        recognise(&Value::dict([options, ("state_dict", state.clone())])).architecture
+    }
+
+    #[test]
+    fn options_become_names() {
+        let text = Value::text;
+        let dirtorch =
+            |entries: &[(&str, Value)]| named("model_options", &weights(&["module.adpool.p"]), entries);
+        assert_eq!(
+            dirtorch(&[("arch", text("resnet50_rmac")), ("gemp", Value::Int(4))]).as_deref(),
+            Some("resnet50/dir-gem")
+        );
+        let options = [
+            ("arch", text("resnet101_rmac")),
+            ("pooling", text("max")),
+            ("out_dim", Value::Int(512)),
+            ("norm_features", Value::Bool(true)),
+            ("without_fc", Value::Bool(false)),
+            ("center_bias", Value::Float(0.3)),
+        ];
+        assert_eq!(
+            dirtorch(&options).as_deref(),
+            Some("resnet101/dir-max-out512-normfeatures-bias0.3")
+        );
+        assert_eq!(dirtorch(&[("arch", text("resnet101_fpn0_rmac"))]), None);
+
+        let cirtorch = |entries: &[(&str, Value)]| named("meta", &weights(&["pool.p"]), entries);
+        let plain = [("architecture", text("resnet101")), ("pooling", text("gem"))];
+        assert_eq!(cirtorch(&plain).as_deref(), Some("resnet101/cir-gem"));
+        let whitened = [plain.as_slice(), &[("whitening", Value::Bool(true))]].concat();
+        assert_eq!(cirtorch(&whitened).as_deref(), Some("resnet101/cir-gem-w"));
+        let regional = [plain.as_slice(), &[("regional", Value::Bool(true))]].concat();
+        assert_eq!(cirtorch(&regional), None);
+        let solar = [plain.as_slice(), &[("soa", Value::Bool(true))]].concat();
+        assert_eq!(cirtorch(&solar).as_deref(), Some("resnet101/solar"));
+    }
+
+    #[test]
+    fn a_bare_trunk_does_not_say_what_follows_it() {
+        let state = weights(&[
+            "conv1.weight",
+            "layer1.0.conv1.weight",
+            "layer1.1.conv1.weight",
+            "layer2.0.conv1.weight",
+            "layer2.1.conv1.weight",
+        ]);
+        let known = recognise(&state);
+        assert_eq!(known.project, Project::Torchvision);
+        assert_eq!(known.trunk.as_deref(), Some("resnet18:layer2"));
+        assert_eq!(known.architecture, None);
+        assert_eq!(known.state_dict.len(), 5);
+    }
+
+    #[test]
+    fn prefixes_of_data_parallel_training_are_taken_off() {
+        let state = weights(&[
+            "module.conv1.weight",
+            "encoder.module.0.weight",
+            "auxiliary_module.0.weight",
+        ]);
+        let names: Vec<String> = recognise(&Value::dict([("state_dict", state)]))
+            .state_dict
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect();
+        assert_eq!(
+            names,
+            ["conv1.weight", "encoder.0.weight", "auxiliary_module.0.weight"]
+        );
+    }
+
+    #[test]
+    fn whitenings_whose_shapes_disagree_are_left_out() {
+        let array = |shape: &[usize]| {
+            let count = shape.iter().product();
+            Value::Array(Arc::new(
+                Tensor::from_f32(shape.to_vec(), &vec![1.0; count]).unwrap(),
+            ))
+        };
+        let file = |m: &[usize], p: &[usize]| Value::dict([("m", array(m)), ("P", array(p))]);
+        let known = recognise(&file(&[4, 1], &[2, 4]));
+        assert_eq!(known.project, Project::Cirtorch);
+        assert_eq!(known.whitenings[0].0, "whitening");
+        assert_eq!(known.whitenings[0].1.input_dim(), 4);
+        assert_eq!(known.whitenings[0].1.output_dim(), 2);
+        assert!(recognise(&file(&[3, 1], &[2, 4])).whitenings.is_empty());
+        assert!(recognise(&file(&[4, 1], &[8])).whitenings.is_empty());
+        let dirtorch = Value::dict([("means", array(&[3])), ("W", array(&[3, 2]))]);
+        let found = recognise(&Value::dict([(
+            "pca",
+            Value::dict([("Landmarks_clean", dirtorch)]),
+        )]));
+        assert_eq!(found.whitenings[0].1.form, WhiteningForm::MeansW);
+        assert_eq!(found.whitenings[0].1.output_dim(), 2);
     }
 }

@@ -62,6 +62,20 @@ impl Storage {
         })
     }
 
+    /// Lets the system take back the memory of a mapped part that has been read and is not needed soon; reading it
+    /// again works, from the file. Does nothing for owned memory.
+    #[allow(unsafe_code)]
+    pub fn release(&self) {
+        #[cfg(unix)]
+        if let Owner::Map(map) = &*self.owner {
+            // SAFETY: the map is shared with a file and never written, so no data can be lost: after this advice the
+            // pages have the file's content as before. That it fails (an empty range) is of no consequence.
+            let _ = unsafe {
+                map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, self.start, self.len)
+            };
+        }
+    }
+
     /// The bytes.
     pub fn bytes(&self) -> &[u8] {
         let all: &[u8] = match &*self.owner {
@@ -100,5 +114,17 @@ mod tests {
         assert!(part.part(4, 2).is_none());
         assert!(part.part(usize::MAX, 2).is_none());
         assert!(storage.part(10, 0).unwrap().is_empty());
+    }
+
+    #[test]
+    fn released_parts_are_read_again() {
+        let mut file = tempfile::tempfile().unwrap();
+        std::io::Write::write_all(&mut file, &[7; 20_000]).unwrap();
+        let storage = Storage::map(&file).unwrap();
+        let part = storage.part(5_000, 10_000).unwrap();
+        assert!(part.iter().all(|byte| *byte == 7));
+        part.release();
+        assert!(storage.iter().all(|byte| *byte == 7));
+        assert!(Storage::map(&tempfile::tempfile().unwrap()).unwrap().is_empty());
     }
 }

@@ -130,6 +130,8 @@ impl Entry {
                 self.size
             )));
         }
+        // What was packed is not read again; a large archive would otherwise count twice in memory.
+        self.packed.release();
         let mut crc = Crc::new();
         crc.update(&bytes);
         if crc.sum() != self.crc {
