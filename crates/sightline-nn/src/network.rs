@@ -111,6 +111,14 @@ impl Network {
         }
     }
 
+    /// A copy of the network on one of Burn's devices, for running it (not for training it further).
+    #[must_use]
+    pub fn on(&self, device: &Device) -> Self {
+        // A clone shares the running statistics of its batch norms, and moving one would move both; `valid`
+        // copies them.
+        self.valid().to_device(device)
+    }
+
     /// The architecture, with the sizes that the weights decided.
     pub fn architecture(&self) -> &Architecture {
         &self.architecture

@@ -33,7 +33,7 @@ fn burn_and_plan_agree_on_odd_sizes() {
         let input = pictures(shape);
         let mut plan = RtenExecutor::new(&network.record().unwrap(), 2).unwrap();
         let dim = network.architecture().dim();
-        let mut burn = BurnExecutor::new(network, &Device::flex());
+        let mut burn = BurnExecutor::new(network.on(&Device::flex()), &Device::flex());
         let (by_plan, by_burn) = (plan.run(&input).unwrap(), burn.run(&input).unwrap());
         assert_eq!(by_plan[0].0, by_burn[0].0);
         assert_eq!(by_plan[0].1.shape, [shape[0], dim], "{name}");
