@@ -54,14 +54,14 @@ impl Machine {
                     Some(Node::Tuple(items)) => items.to_vec(),
                     _ => return Err(self.wrong_use(global, "something that is no list")),
                 };
-                self.charge_slots(items.len())?;
+                self.charge_copy(items.len().saturating_mul(size_of::<Item>()))?;
                 Node::Set(items)
             }
             (Global::Bytes | Global::ByteArray, []) => Node::Bytes(Storage::from_vec(Vec::new())),
             (Global::Bytes | Global::ByteArray, [bytes]) => match self.get(*bytes) {
                 Some(Node::Bytes(bytes) | Node::OldText(bytes)) => {
                     let bytes = bytes.clone();
-                    self.charge(bytes.len())?;
+                    self.charge_copy(bytes.len())?;
                     Node::Bytes(bytes)
                 }
                 _ => return Err(self.wrong_use(global, "something that is not bytes")),
@@ -198,6 +198,7 @@ impl Machine {
             return Err(self.wrong_use(global, "something that is no list of pairs"));
         };
         self.charge_slots(2 * items.len())?;
+        self.charge_copy(items.len().saturating_mul(2 * size_of::<Item>()))?;
         Ok(Node::OrderedDict(Box::new(OrderedDict { items, attrs: None })))
     }
 
@@ -219,7 +220,7 @@ impl Machine {
         }
         if let Some(Node::OldText(bytes)) = self.get(text) {
             let bytes = bytes.clone();
-            self.charge(bytes.len())?;
+            self.charge_copy(bytes.len())?;
             return Ok(Node::Bytes(bytes));
         }
         let length = match self.get(text) {
@@ -227,11 +228,16 @@ impl Machine {
             Some(Node::OwnedText(text)) => text.len(),
             _ => return Err(self.wrong_use(global, "something that is no text")),
         };
-        self.charge(length)?;
-        let bytes: Option<Vec<u8>> = self
-            .text(text)
-            .and_then(|text| text.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect());
-        match bytes {
+        self.charge_copy(length)?;
+        let mut bytes = Vec::with_capacity(length);
+        let fits = self.text(text).is_some_and(|text| {
+            text.chars().all(|character| {
+                let byte = u8::try_from(u32::from(character));
+                bytes.extend(byte);
+                byte.is_ok()
+            })
+        });
+        match fits.then_some(bytes) {
             Some(bytes) => Ok(Node::Bytes(Storage::from_vec(bytes))),
             None => Err(self.wrong_use(global, "a text that is not latin-1")),
         }

@@ -9,8 +9,8 @@ use std::sync::Arc;
 /// Entries on the stack; Python's own writer stays far below (it appends in batches of 1000).
 const STACK_LIMIT: usize = 2 << 20;
 /// Memory that a pickle may use beyond [`BUDGET_PER_BYTE`] times its size.
-const BUDGET_BASE: usize = 64 << 20;
-const BUDGET_PER_BYTE: usize = 16;
+const BUDGET_BASE: usize = 160 << 20;
+const BUDGET_PER_BYTE: usize = 20;
 /// What a node costs in the arena, while it becomes a part of the tree, and there.
 const NODE_COST: usize = 96;
 /// How far a memo number may lie beyond those before it to be kept in a plain list (Python 2 counts from 1).
@@ -145,6 +145,11 @@ impl Machine {
             return Err(self.excess("it builds far more than its size justifies"));
         }
         Ok(())
+    }
+
+    /// Counts what a constructor copies. Doubly: a call of a few bytes may copy something large again and again.
+    pub(super) fn charge_copy(&mut self, bytes: usize) -> Result<(), PickleError> {
+        self.charge(bytes.saturating_mul(2))
     }
 
     /// Counts entries of a container.
