@@ -24,6 +24,7 @@
 //! ```
 
 mod column_major;
+mod dtype;
 pub mod formula;
 pub mod inspect;
 pub mod mat;
