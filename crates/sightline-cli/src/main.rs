@@ -1,2 +1,48 @@
-//! The command.
-fn main() {}
+//! The command `sightline`: arguments in, a ready job of the library, its result printed. No algorithm lives here.
+
+mod args;
+mod dataset;
+mod demo;
+mod eval;
+mod extract;
+mod manual;
+mod model;
+mod model_choice;
+mod output;
+mod pictures;
+mod progress;
+mod recipe_choice;
+mod search;
+
+use args::{Cli, Command};
+use clap::Parser as _;
+use output::Outcome;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if let Err(error) = rayon::ThreadPoolBuilder::new()
+        .num_threads(cli.threads)
+        .build_global()
+    {
+        return output::fail(&anyhow::Error::new(error).context("The threads could not be started"));
+    }
+    let screen = progress::Screen::new(cli.quiet);
+    match run(&cli, &screen) {
+        Ok(outcome) => outcome.exit_code(),
+        Err(error) => output::fail(&error),
+    }
+}
+
+fn run(cli: &Cli, screen: &progress::Screen) -> anyhow::Result<Outcome> {
+    match &cli.command {
+        Command::Demo(args) => demo::run(args, cli.threads, screen),
+        Command::Extract(args) => extract::run(args, cli.threads, screen),
+        Command::Search(args) => search::run(args, cli.threads, screen),
+        Command::Eval(args) => eval::run(args, cli.threads, screen),
+        Command::Model { command } => model::run(command),
+        Command::Dataset { command } => dataset::run(command),
+        Command::Completions { shell } => manual::completions(*shell),
+        Command::Man { folder } => manual::pages(folder),
+    }
+}

@@ -333,7 +333,10 @@ fn arrays_of_numpy() {
             ),
             "damaged or was not fully written",
         ),
-        (npy("<f4", "__import__('os')", "(2, 3)", &little), "not understood"),
+        (
+            npy("<f4", "__import__('os')", "(2, 3)", &little),
+            "not understood",
+        ),
         (b"\x93NUMPY".to_vec(), ".npy file"),
         (b"\x93NUMPY\x03\x00\xff\xff\xff\xff".to_vec(), ".npy file"),
         (b"not a set at all".to_vec(), "neither an npy nor a safetensors"),

@@ -13,7 +13,6 @@ use sightline_descriptor::{DescriptorSet, RowType, SetHeader, SetWriter};
 
 use crate::error::ExtractError;
 use crate::extraction::{Failed, Progress, Work, describe_into};
-use crate::folder::list_folder;
 use crate::journal::Journal;
 use crate::network::Network;
 use crate::picture::{Picture, Prepare, Stamp};
@@ -65,8 +64,6 @@ pub struct CacheReport {
     /// Pictures that cannot be described, in the order of their names; those known from before are not tried again until their
     /// file changes.
     pub skipped: Vec<Skipped>,
-    /// Files that are no pictures.
-    pub ignored: Vec<PathBuf>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -119,13 +116,14 @@ impl FolderCache {
         self.place.join("set.safetensors")
     }
 
-    /// Brings the set up to date with the folder and opens it. Only new and changed files are described; killed in between, what
+    /// Brings the set up to date with the folder's `pictures`, all of them, and opens it. Only new and changed files are described; killed in between, what
     /// is done is not done again. A second process that updates the same set waits.
     ///
     /// # Errors
     /// When no picture could be described by this network, or the file system refuses.
     pub fn update(
         &self,
+        pictures: &[Picture],
         prepare: &dyn Prepare,
         network: &mut Network<'_>,
         options: &Options,
@@ -135,21 +133,14 @@ impl FolderCache {
         let lock = File::create(&lock_path).map_err(ExtractError::io(&lock_path, "created"))?;
         // Where the file system has no locks, two updates at once only do the same work twice.
         let _ = lock.lock();
-        let listing = list_folder(&self.folder)?;
         let before = self.before();
-        let stamps: Vec<Option<Stamp>> = listing
-            .pictures
-            .iter()
-            .map(|picture| Stamp::at(&picture.path))
-            .collect();
-        let known: Vec<Option<Known>> = listing
-            .pictures
+        let stamps: Vec<Option<Stamp>> = pictures.iter().map(|picture| Stamp::at(&picture.path)).collect();
+        let known: Vec<Option<Known>> = pictures
             .iter()
             .zip(&stamps)
             .map(|(picture, stamp)| before.find(&picture.name, *stamp))
             .collect();
-        let todo: Vec<&Picture> = listing
-            .pictures
+        let todo: Vec<&Picture> = pictures
             .iter()
             .zip(&known)
             .filter(|(_, known)| known.is_none())
@@ -161,8 +152,7 @@ impl FolderCache {
             .count();
         let found = known.iter().flatten().count();
         let gone = {
-            let here: std::collections::HashSet<&str> =
-                listing.pictures.iter().map(|p| p.name.as_str()).collect();
+            let here: std::collections::HashSet<&str> = pictures.iter().map(|p| p.name.as_str()).collect();
             before
                 .entries
                 .keys()
@@ -173,14 +163,14 @@ impl FolderCache {
         let skipped;
         let set = match before.set {
             // Nothing new, nothing changed, nothing gone: the set is as it should be.
-            Some(set) if todo.is_empty() && gone == 0 && found == listing.pictures.len() => {
+            Some(set) if todo.is_empty() && gone == 0 && found == pictures.len() => {
                 described = 0;
                 let failed = |known: Option<Known>| match known {
                     Some(Known::Failed(reason)) => Some(reason),
                     _ => None,
                 };
                 let reasons: Vec<Option<String>> = known.into_iter().map(failed).collect();
-                skipped = list_skipped(&listing.pictures, &reasons);
+                skipped = list_skipped(pictures, &reasons);
                 set
             }
             old => {
@@ -202,15 +192,8 @@ impl FolderCache {
                 };
                 let work = describe_into(&mut journal, &todo, prepare, network, options, &mut shown)?;
                 described = work.rows.iter().filter(|row| row.is_ok()).count();
-                let reasons = self.write(
-                    &mut journal,
-                    old.as_ref(),
-                    &listing.pictures,
-                    known,
-                    &stamps,
-                    work,
-                )?;
-                skipped = list_skipped(&listing.pictures, &reasons);
+                let reasons = self.write(&mut journal, old.as_ref(), pictures, known, &stamps, work)?;
+                skipped = list_skipped(pictures, &reasons);
                 drop(old);
                 journal.remove()?;
                 DescriptorSet::open(self.set_path())?
@@ -222,7 +205,6 @@ impl FolderCache {
             described,
             removed: gone,
             skipped,
-            ignored: listing.ignored,
         })
     }
 

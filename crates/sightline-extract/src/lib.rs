@@ -43,7 +43,6 @@
 mod cache;
 mod error;
 mod extraction;
-mod folder;
 mod gate;
 mod journal;
 mod network;
@@ -55,7 +54,6 @@ mod skipped;
 pub use cache::{CacheReport, FolderCache, cache_root};
 pub use error::ExtractError;
 pub use extraction::{Extraction, Progress, Report, describe_pictures};
-pub use folder::{Listing, list_folder};
 pub use network::Network;
 pub use picture::{Picture, Prepare};
 pub use pipeline::Options;

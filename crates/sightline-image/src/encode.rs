@@ -46,5 +46,10 @@ pub fn jpeg(picture: &RgbImage, quality: u8) -> Result<Vec<u8>, EncodeError> {
 }
 
 fn unfit(picture: &RgbImage, format: &'static str, reason: &dyn std::fmt::Display) -> EncodeError {
-    EncodeError::Unfit { width: picture.width, height: picture.height, format, reason: reason.to_string() }
+    EncodeError::Unfit {
+        width: picture.width,
+        height: picture.height,
+        format,
+        reason: reason.to_string(),
+    }
 }

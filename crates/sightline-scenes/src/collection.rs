@@ -105,7 +105,6 @@ impl Collection {
         });
         Dataset {
             name: "scenes".to_owned(),
-            root: None,
             images: database.iter().map(|picture| picture.name.clone()).collect(),
             queries: queries
                 .iter()
@@ -115,6 +114,7 @@ impl Collection {
                 })
                 .collect(),
             truth: Truth::Revisited(truth.collect()),
+            ..Dataset::default()
         }
     }
 }

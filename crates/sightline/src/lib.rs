@@ -1,4 +1,37 @@
 //! Sightline: image retrieval in Rust.
+//!
+//! Give it a picture of a building, a product or a place, and it returns the pictures of that same object. This crate re-exports
+//! every part of the toolkit and ties them together; use the parts by themselves where only one is needed (search without
+//! decoding, evaluation without networks).
+//!
+//! ```no_run
+//! use sightline::{Describer, Model, Settings, search};
+//!
+//! let model = Model::open("resnet18-layer3.pth", Some("resnet18:layer3/gem"))?;
+//! let mut describer = Describer::new(&model, Settings::default())?;
+//! let pictures = describer.describe_folder("photos")?;
+//! let query = describer.describe_file("query.jpg", None)?;
+//! let best = &search::top_k(query.rows(), pictures.rows(), 1, None)?[0][0];
+//! # Ok::<(), sightline::Error>(())
+//! ```
+
+mod error;
+mod evaluation;
+pub mod report;
+
+#[cfg(feature = "nn")]
+mod describer;
+#[cfg(feature = "nn")]
+mod model;
+
+pub mod demo;
+
+#[cfg(feature = "nn")]
+pub use describer::{Describer, Settings, pooling_of};
+pub use error::Error;
+pub use evaluation::{Aligned, SearchRanking};
+#[cfg(feature = "nn")]
+pub use model::Model;
 
 pub use sightline_card as card;
 pub use sightline_checkpoint as checkpoint;

@@ -3,6 +3,10 @@
 //! No scripts, no fonts, nothing fetched: it opens from a disk without a network, on a phone and with a screen
 //! reader. Verdicts are written out, not only coloured.
 
+mod sections;
+
+pub use sections::{sections, thumbnail, verdict};
+
 use base64::Engine as _;
 use std::fmt::Write as _;
 
@@ -91,7 +95,12 @@ impl Report {
         if !self.figures.is_empty() {
             page.push_str("<dl class=\"figures\">\n");
             for (name, value) in &self.figures {
-                let _ = writeln!(page, "<div><dt>{}</dt><dd>{}</dd></div>", escape(name), escape(value));
+                let _ = writeln!(
+                    page,
+                    "<div><dt>{}</dt><dd>{}</dd></div>",
+                    escape(name),
+                    escape(value)
+                );
             }
             page.push_str("</dl>\n");
         }
@@ -139,7 +148,11 @@ impl Report {
 
 impl QuerySection {
     fn write(&self, index: usize, page: &mut String) {
-        let _ = writeln!(page, "<section class=\"query\" id=\"q{index}\">\n<h2>{}</h2>", escape(&self.name));
+        let _ = writeln!(
+            page,
+            "<section class=\"query\" id=\"q{index}\">\n<h2>{}</h2>",
+            escape(&self.name)
+        );
         let precision = match (self.judged, self.average_precision) {
             (true, Some(precision)) => format!("<p>Average precision {precision:.3}</p>"),
             (true, None) => "<p>No positive in the ground truth: no average precision.</p>".to_owned(),
@@ -157,7 +170,10 @@ impl QuerySection {
                 page,
                 "<li class=\"{verdict}\"><figure>{}<figcaption><b>{}. {verdict}</b> <span>{}</span> <i>{:.4}</i>\
                  </figcaption></figure></li>",
-                picture(&answer.thumbnail, &format!("answer {}, {verdict}: {}", rank + 1, answer.name)),
+                picture(
+                    &answer.thumbnail,
+                    &format!("answer {}, {verdict}: {}", rank + 1, answer.name)
+                ),
                 rank + 1,
                 escape(&answer.name),
                 answer.score
@@ -172,7 +188,10 @@ fn picture(jpeg: &[u8], description: &str) -> String {
         return format!("<span class=\"missing\">{}</span>", escape(description));
     }
     let data = base64::engine::general_purpose::STANDARD.encode(jpeg);
-    format!("<img alt=\"{}\" loading=\"lazy\" src=\"data:image/jpeg;base64,{data}\">", escape(description))
+    format!(
+        "<img alt=\"{}\" loading=\"lazy\" src=\"data:image/jpeg;base64,{data}\">",
+        escape(description)
+    )
 }
 
 /// Text for an HTML text node or a quoted attribute: names of files are strangers' text.
@@ -198,7 +217,12 @@ mod tests {
     use super::*;
 
     fn report() -> Report {
-        let answer = |verdict, name: &str| Answer { name: name.into(), score: 0.5, verdict, thumbnail: vec![1, 2, 3] };
+        let answer = |verdict, name: &str| Answer {
+            name: name.into(),
+            score: 0.5,
+            verdict,
+            thumbnail: vec![1, 2, 3],
+        };
         Report {
             title: "A & B".into(),
             figures: vec![("mAP".into(), "0.5".into())],

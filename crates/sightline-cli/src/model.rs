@@ -1,0 +1,131 @@
+//! `sightline model`: what is in a checkpoint, and the same as safetensors.
+
+use crate::args::ModelCommand;
+use crate::extract::printable;
+use crate::output::{Outcome, print, print_json};
+use sightline::checkpoint::{self, Summary, recognise, safetensors};
+use std::fmt::Write as _;
+use std::path::Path;
+
+pub(crate) fn run(command: &ModelCommand) -> anyhow::Result<Outcome> {
+    match command {
+        ModelCommand::Inspect { file, json } => inspect(file, *json),
+        ModelCommand::Convert { file, output } => convert(file, output),
+    }
+}
+
+fn inspect(path: &Path, json: bool) -> anyhow::Result<Outcome> {
+    let summary = Summary::of(&checkpoint::read(path)?);
+    if json {
+        print_json(&summary)?;
+    } else {
+        print(&table(&summary))?;
+    }
+    Ok(Outcome::Done)
+}
+
+/// The summary as lines of text.
+fn table(summary: &Summary) -> String {
+    let mut text = format!(
+        "file          {}\nproject       {}\n",
+        summary.kind.describe(),
+        summary.project.name()
+    );
+    if let Some(name) = &summary.architecture {
+        let _ = writeln!(text, "architecture  {name}");
+    }
+    if let Some(trunk) = &summary.trunk {
+        let _ = writeln!(text, "trunk         {trunk}");
+    }
+    if let Some(preprocess) = &summary.preprocess {
+        let _ = writeln!(text, "mean, std     {:?}, {:?}", preprocess.mean, preprocess.std);
+    }
+    for (heading, values) in [
+        ("options", &summary.options),
+        ("counters", &summary.counters),
+        ("metadata", &summary.metadata),
+    ] {
+        if !values.is_empty() {
+            let _ = writeln!(text, "{heading}:");
+        }
+        for (name, value) in values {
+            let _ = writeln!(
+                text,
+                "  {:<24} {}",
+                printable(name),
+                printable(&value.to_string())
+            );
+        }
+    }
+    if !summary.whitenings.is_empty() {
+        let _ = writeln!(text, "whitenings:");
+    }
+    for whitening in &summary.whitenings {
+        let _ = writeln!(
+            text,
+            "  {:<24} {} -> {}",
+            printable(&whitening.name),
+            whitening.input_dim,
+            whitening.output_dim
+        );
+    }
+    if summary.tensors.is_empty() {
+        let _ = writeln!(text, "entries:");
+        for (name, value) in &summary.entries {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let _ = writeln!(text, "  {:<24} {}", printable(name), printable(&value));
+        }
+        return text;
+    }
+    let _ = writeln!(
+        text,
+        "{} tensors, {} values, {} bytes:",
+        summary.tensors.len(),
+        summary.elements,
+        summary.bytes
+    );
+    for tensor in &summary.tensors {
+        let _ = writeln!(
+            text,
+            "  {:<48} {:<9} {:?}",
+            printable(&tensor.name),
+            tensor.dtype,
+            tensor.shape
+        );
+    }
+    text
+}
+
+fn convert(path: &Path, output: &Path) -> anyhow::Result<Outcome> {
+    let file = checkpoint::read(path)?;
+    let found = recognise(&file.value);
+    if found.state_dict.is_empty() {
+        anyhow::bail!(
+            "{} holds no tensors by name that could be written. `sightline model inspect` prints what is inside.",
+            path.display()
+        );
+    }
+    safetensors::write_safetensors(output, &found.state_dict, &metadata(&found))?;
+    print(&format!(
+        "{} tensors: {}",
+        found.state_dict.len(),
+        output.display()
+    ))?;
+    Ok(Outcome::Done)
+}
+
+/// What is known of the checkpoint beside its tensors.
+fn metadata(found: &sightline::checkpoint::Recognised) -> Vec<(String, String)> {
+    let mut metadata = vec![("project".to_owned(), found.project.name().to_owned())];
+    let mut add =
+        |name: &str, value: Option<String>| metadata.extend(value.map(|value| (name.to_owned(), value)));
+    add("architecture", found.architecture.clone());
+    add(
+        "preprocess",
+        found
+            .preprocess
+            .as_ref()
+            .and_then(|preprocess| serde_json::to_string(preprocess).ok()),
+    );
+    metadata
+}

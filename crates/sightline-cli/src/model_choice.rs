@@ -1,0 +1,88 @@
+//! From the model options to a describer that is ready to run.
+
+use crate::args::{ModelArgs, RecipeArgs};
+use crate::output::usage;
+use crate::progress::Screen;
+use crate::recipe_choice;
+use sightline::descriptor::WhiteningSettings;
+use sightline::{Describer, Model, Settings, pooling_of};
+
+/// Architecture of the seeded network.
+const SEEDED: &str = "resnet18:layer3/gem";
+
+/// Power of a whitening's eigenvalues where dirtorch evaluates (`test_dir.py`).
+pub(crate) const EVALUATING: f64 = 0.25;
+/// The same where it extracts (`extract_features.py`).
+pub(crate) const EXTRACTING: f64 = 0.5;
+
+/// Opens the model that was asked for.
+pub(crate) fn model(args: &ModelArgs, screen: &Screen) -> anyhow::Result<Model> {
+    let Some(path) = &args.model else {
+        return Err(usage(
+            "No model was given. Name a checkpoint with --model FILE (and --arch NAME where it does not say its own), or try \
+             --model seeded, a network with random weights.",
+        ));
+    };
+    if path.as_os_str() == "seeded" {
+        screen.say("The seeded network has random weights: it tells colours and textures apart, no more.");
+        return Ok(Model::seeded(args.arch.as_deref().unwrap_or(SEEDED), 0)?);
+    }
+    let model = Model::open(path, args.arch.as_deref())?;
+    let unknown = &model.network().unused().unknown;
+    if let Some(first) = unknown.first() {
+        screen.warn(&format!(
+            "{} of {}'s tensors belong to nothing in {} and are not used, the first is `{first}`",
+            unknown.len(),
+            path.display(),
+            model.architecture()
+        ));
+    }
+    Ok(model)
+}
+
+/// Makes a model ready with the recipe that was asked for; `power` is that of a whitening where none was given.
+pub(crate) fn describer(
+    model: &Model,
+    args: &ModelArgs,
+    recipe: &RecipeArgs,
+    threads: usize,
+    power: f64,
+) -> anyhow::Result<Describer> {
+    if let Some(wrong) = args
+        .scales
+        .iter()
+        .find(|scale| !(**scale > 0.0 && **scale <= 16.0))
+    {
+        return Err(usage(format!(
+            "--scales {wrong}: a scale is a number above 0 and at most 16"
+        )));
+    }
+    let fallback = model.recipe.unwrap_or("photos");
+    let recipe_made = recipe_choice::recipe(recipe, fallback, model.preprocess.as_ref())?;
+    let scales = if args.scales.is_empty() {
+        vec![1.0]
+    } else {
+        args.scales.clone()
+    };
+    let pooling = pooling_of(recipe.recipe.as_deref().unwrap_or(fallback), model, &scales);
+    let whitening = args.whiten.clone().map(|name| {
+        let default = WhiteningSettings::default();
+        let settings = WhiteningSettings {
+            power: args.whitenp.unwrap_or(power),
+            dims: args.whitenv,
+            multiplier: args.whitenm.unwrap_or(default.multiplier),
+            ..default
+        };
+        (name, settings)
+    });
+    let settings = Settings {
+        recipe: Some(recipe_made),
+        scales,
+        pooling: Some(pooling),
+        whitening,
+        device: args.device.clone(),
+        threads,
+        max_pixels: recipe.max_pixels,
+    };
+    Ok(Describer::new(model, settings)?)
+}

@@ -1,0 +1,118 @@
+//! What IMAGES and a data set's names mean on this disk.
+
+use crate::args::Side;
+use crate::output::usage;
+use crate::progress::Screen;
+use anyhow::Context as _;
+use sightline::dataset::{self, Dataset, Folders, OpenOptions, PictureIndex};
+use sightline::extract::Picture;
+use std::path::{Path, PathBuf};
+
+/// The pictures that were asked for, and those of a data set that could not be found.
+pub(crate) struct Found {
+    pub(crate) pictures: Vec<Picture>,
+    /// Name and reason.
+    pub(crate) missing: Vec<(String, String)>,
+}
+
+/// Opens a data set, known names below `data_root`; `folder` holds its pictures, where that is known.
+pub(crate) fn open(spec: &str, data_root: Option<&Path>, folder: Option<&Path>) -> anyhow::Result<Dataset> {
+    let options = OpenOptions {
+        data_root: data_root.map(Path::to_owned),
+        pictures: folder.map(Path::to_owned),
+        ..OpenOptions::default()
+    };
+    Ok(dataset::open(spec, &options)?)
+}
+
+/// As [`open`], but what contradicts itself is left for the check to report.
+pub(crate) fn open_unchecked(
+    spec: &str,
+    data_root: Option<&Path>,
+    folder: Option<&Path>,
+) -> anyhow::Result<Dataset> {
+    let options = OpenOptions {
+        data_root: data_root.map(Path::to_owned),
+        pictures: folder.map(Path::to_owned),
+        unchecked: true,
+        ..OpenOptions::default()
+    };
+    Ok(dataset::open(spec, &options)?)
+}
+
+/// The pictures that IMAGES means: a picture, a folder, a list, a ground truth or a dirtorch data set.
+pub(crate) fn of_images(
+    spec: &str,
+    folder: Option<&Path>,
+    side: Side,
+    screen: &Screen,
+) -> anyhow::Result<Found> {
+    let path = Path::new(spec);
+    if path.is_dir() && folder.is_none() {
+        let index = PictureIndex::scan(path)?;
+        for skipped in index.skipped() {
+            screen.warn(&format!("{}: {}", skipped.path.display(), skipped.reason));
+        }
+        let picture = |relative: &PathBuf| Picture::new(relative.to_string_lossy(), path.join(relative));
+        let pictures: Vec<Picture> = index.relative_paths().iter().map(picture).collect();
+        if pictures.is_empty() {
+            anyhow::bail!("The folder {} holds no pictures.", path.display());
+        }
+        return Ok(Found {
+            pictures,
+            missing: Vec::new(),
+        });
+    }
+    let options = OpenOptions {
+        pictures: folder.map(Path::to_owned),
+        folders: Folders::Pictures,
+        ..OpenOptions::default()
+    };
+    of_dataset(&dataset::open(spec, &options)?, folder, side)
+}
+
+/// The pictures of one side of a data set, in its order. Queries that are database pictures themselves are that side.
+pub(crate) fn of_dataset(dataset: &Dataset, folder: Option<&Path>, side: Side) -> anyhow::Result<Found> {
+    let root = folder.or(dataset.root.as_deref()).ok_or_else(|| {
+        usage(format!(
+            "{} does not say where its pictures lie: name their folder with --images FOLDER",
+            dataset.name
+        ))
+    })?;
+    let index = PictureIndex::scan(root)
+        .with_context(|| format!("the pictures of {} were looked for", dataset.name))?;
+    let named: Vec<(&str, Option<[f64; 4]>)> = match side {
+        Side::Queries if !dataset.gallery_queries_itself() => dataset
+            .queries
+            .iter()
+            .map(|query| (query.name.as_str(), query.bbox))
+            .collect(),
+        _ => dataset.images.iter().map(|name| (name.as_str(), None)).collect(),
+    };
+    let mut found = Found {
+        pictures: Vec::new(),
+        missing: Vec::new(),
+    };
+    for (name, bbox) in named {
+        match index.locate(name)? {
+            Some(path) => found.pictures.push(Picture {
+                name: name.to_owned(),
+                path,
+                bbox,
+            }),
+            None => {
+                let reason = format!("There is no picture of that name under {}.", root.display());
+                found.missing.push((name.to_owned(), reason));
+            }
+        }
+    }
+    if found.pictures.is_empty() {
+        anyhow::bail!(
+            "None of the {} pictures of {} lies under {}.",
+            found.missing.len(),
+            dataset.name,
+            root.display()
+        );
+    }
+    Ok(found)
+}

@@ -1,0 +1,215 @@
+//! `sightline search`: the pictures that show the same thing as the query.
+
+use crate::args::SearchArgs;
+use crate::extract::printable;
+use crate::model_choice;
+use crate::output::{Outcome, print, print_json, usage};
+use crate::progress::Screen;
+use anyhow::Context as _;
+use serde::Serialize;
+use sightline::card::{refuse_to_mix, remarks};
+use sightline::dataset::PictureIndex;
+use sightline::descriptor::DescriptorSet;
+use sightline::extract::{FolderCache, Picture, Skipped, cache_root};
+use sightline::{Describer, search};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+#[derive(Serialize)]
+struct Answers<'a> {
+    query: String,
+    #[serde(rename = "box")]
+    region: Option<[f64; 4]>,
+    answers: Vec<Answer>,
+    skipped: &'a [Skipped],
+    card: serde_json::Value,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    rank: usize,
+    name: String,
+    path: String,
+    score: f32,
+}
+
+/// What is searched.
+struct Collection {
+    set: DescriptorSet,
+    /// Where the pictures lie, if that is known.
+    folder: Option<PathBuf>,
+    skipped: Vec<Skipped>,
+}
+
+pub(crate) fn run(args: &SearchArgs, threads: usize, screen: &Screen) -> anyhow::Result<Outcome> {
+    let region = region(&args.region)?;
+    if args.k == 0 {
+        return Err(usage("-k 0 asks for no answers"));
+    }
+    let model = model_choice::model(&args.model, screen)?;
+    let mut describer = model_choice::describer(
+        &model,
+        &args.model,
+        &args.recipe,
+        threads,
+        model_choice::EXTRACTING,
+    )?;
+    let query = describer.describe_file(&args.query, region.map(|[x, y, w, h]| [x, y, x + w, y + h]))?;
+    let collection = collection(args, &mut describer, screen)?;
+    let set = &collection.set;
+    if let (Some(left), Some(right)) = (set.card(), query.card()) {
+        refuse_to_mix(
+            &set.source().display().to_string(),
+            left,
+            &args.query.display().to_string(),
+            right,
+        )?;
+        for difference in remarks(left, right)
+            .iter()
+            .filter(|difference| difference.field != "date")
+        {
+            screen.say(&format!("remark: {difference}"));
+        }
+    }
+    let own = if args.exclude_self {
+        own_row(args, &collection)
+    } else {
+        None
+    };
+    let hits = search::top_k(query.rows(), set.rows(), args.k, Some(&[own]))?;
+    let answers: Vec<Answer> = hits
+        .into_iter()
+        .flatten()
+        .enumerate()
+        .map(|(rank, hit)| {
+            let name = set.names()[hit.index].clone();
+            let path = collection
+                .folder
+                .as_ref()
+                .map_or_else(|| name.clone(), |folder| folder.join(&name).display().to_string());
+            Answer {
+                rank: rank + 1,
+                name,
+                path,
+                score: hit.score,
+            }
+        })
+        .collect();
+    if args.json {
+        let card = describer.card().to_value();
+        print_json(&Answers {
+            query: args.query.display().to_string(),
+            region,
+            answers,
+            skipped: &collection.skipped,
+            card,
+        })?;
+    } else {
+        let mut lines = String::new();
+        for answer in &answers {
+            let _ = writeln!(
+                lines,
+                "{:>3}  {:.4}  {}",
+                answer.rank,
+                answer.score,
+                printable(&answer.path)
+            );
+        }
+        print(&lines)?;
+    }
+    Ok(if collection.skipped.is_empty() {
+        Outcome::Done
+    } else {
+        Outcome::SomeFailed
+    })
+}
+
+/// Left, top, width and height of `--box`.
+fn region(numbers: &[f64]) -> anyhow::Result<Option<[f64; 4]>> {
+    match numbers {
+        [] => Ok(None),
+        [x, y, width, height] if numbers.iter().all(|n| n.is_finite()) && *width > 0.0 && *height > 0.0 => {
+            Ok(Some([*x, *y, *width, *height]))
+        }
+        _ => Err(usage(
+            "--box takes left, top, width and height in pixels, such as --box 10,20,300,200",
+        )),
+    }
+}
+
+/// Opens the set that was named, or brings the folder's cached set up to date.
+fn collection(args: &SearchArgs, describer: &mut Describer, screen: &Screen) -> anyhow::Result<Collection> {
+    if let Some(path) = &args.features {
+        return Ok(Collection {
+            set: DescriptorSet::open(path)?,
+            folder: None,
+            skipped: Vec::new(),
+        });
+    }
+    let folder = args
+        .folder
+        .as_deref()
+        .ok_or_else(|| usage("search takes --in FOLDER or --features SET"))?;
+    let index = PictureIndex::scan(folder)?;
+    if index.is_empty() {
+        anyhow::bail!("The folder {} holds no pictures.", folder.display());
+    }
+    let pictures: Vec<Picture> = index
+        .relative_paths()
+        .iter()
+        .map(|path| Picture::new(path.to_string_lossy(), folder.join(path)))
+        .collect();
+    let cache = FolderCache::open(&cache_root()?, folder, describer.card())?;
+    let bar = screen.bar(pictures.len() as u64, "pictures");
+    let options = describer.options();
+    let (prepare, mut network) = describer.parts();
+    let report = cache.update(&pictures, prepare, &mut network, &options, &mut |now| {
+        bar.set_position((now.done + now.failed) as u64);
+    });
+    bar.finish_and_clear();
+    let report =
+        report.with_context(|| format!("the descriptors of {} were brought up to date", folder.display()))?;
+    screen.say(&format!(
+        "{} pictures: {} from the cache, {} described now, {} gone, {} unreadable",
+        report.set.len(),
+        report.kept,
+        report.described,
+        report.removed,
+        report.skipped.len()
+    ));
+    for picture in &report.skipped {
+        screen.warn(&format!("{}: {}", printable(&picture.path), picture.reason));
+    }
+    Ok(Collection {
+        set: report.set,
+        folder: Some(folder.to_owned()),
+        skipped: report.skipped,
+    })
+}
+
+/// The row of the query picture itself: the same file in a folder, the same name in a set.
+fn own_row(args: &SearchArgs, collection: &Collection) -> Option<usize> {
+    let real = |path: &Path| std::fs::canonicalize(path).ok();
+    let names = collection.set.names();
+    match &collection.folder {
+        Some(folder) => {
+            let query = real(&args.query)?;
+            names
+                .iter()
+                .position(|name| real(&folder.join(name)).is_some_and(|path| path == query))
+        }
+        None => {
+            let given = args.query.to_string_lossy();
+            let file = args.query.file_name()?.to_string_lossy();
+            let same_file = |name: &String| {
+                Path::new(name)
+                    .file_name()
+                    .is_some_and(|own| own.to_string_lossy() == file)
+            };
+            names
+                .iter()
+                .position(|name| *name == given)
+                .or_else(|| names.iter().position(same_file))
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! A model and a recipe made ready: pictures in, descriptors out.
+
+use crate::{Error, Model};
+use sightline_card::{Card, Circumstances, Identity};
+use sightline_checkpoint::recognise::WhiteningForm;
+use sightline_dataset::PictureIndex;
+use sightline_descriptor::{DescriptorSet, ScalePooling, Whitening, WhiteningSettings};
+use sightline_extract::{Network, Options, Picture, Prepare, Recipes, describe_pictures};
+use sightline_image::recipe::Recipe;
+use sightline_plan::Executor;
+use std::path::{Path, PathBuf};
+
+/// How pictures are described, beyond the model.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The recipe; none: that of the model's project, else `photos`.
+    pub recipe: Option<Recipe>,
+    /// Scales at which every picture is described.
+    pub scales: Vec<f64>,
+    /// How descriptors over several scales or transform texts become one; none: as the model's project does.
+    pub pooling: Option<ScalePooling>,
+    /// Name of a whitening of the model, and how to apply it.
+    pub whitening: Option<(String, WhiteningSettings)>,
+    /// Where the network runs: `cpu`, `burn`, `cuda`, `cuda:1`, `wgpu` (see [`Model::executor`]).
+    pub device: String,
+    /// Threads of the network on the CPU; 0: one a core.
+    pub threads: usize,
+    /// Pictures with more pixels are refused.
+    pub max_pixels: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            recipe: None,
+            scales: vec![1.0],
+            pooling: None,
+            whitening: None,
+            device: "cpu".to_owned(),
+            threads: 0,
+            max_pixels: sightline_image::decode::DecodeOptions::default().max_pixels,
+        }
+    }
+}
+
+/// A model and a recipe made ready.
+pub struct Describer {
+    executor: Box<dyn Executor>,
+    recipes: Recipes,
+    pooling: ScalePooling,
+    whitening: Option<Whitening>,
+    /// The scale of each pass of the network over a picture.
+    passes: Vec<f64>,
+    threads: usize,
+    card: Card,
+}
+
+impl Describer {
+    /// Makes a model ready.
+    ///
+    /// # Errors
+    /// When the device is not there, the whitening is not in the model or does not fit it.
+    pub fn new(model: &Model, settings: Settings) -> Result<Self, Error> {
+        let recipe = match settings.recipe {
+            Some(recipe) => recipe,
+            None => default_recipe(model)?,
+        };
+        let threads = match settings.threads {
+            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            threads => threads,
+        };
+        let scales = if settings.scales.is_empty() {
+            vec![1.0]
+        } else {
+            settings.scales
+        };
+        let pooling = settings
+            .pooling
+            .unwrap_or_else(|| pooling_of(model.recipe.unwrap_or("photos"), model, &scales));
+        let recipes = Recipes::new(recipe, pooling.scales_to_run(&scales), settings.max_pixels);
+        let passes = recipes.pass_scales();
+        let whitening = settings
+            .whitening
+            .map(|(name, how)| open_whitening(model, &name, how))
+            .transpose()?;
+        let executor = model.executor(&settings.device, threads)?;
+        let runtime = executor.describe();
+        let identity = Identity {
+            architecture: model.architecture().to_string(),
+            weights: model.weights_sha256.clone(),
+            recipe: recipes.recipe().spelled_out(),
+            scales: pooling.spelled_out(&passes),
+            whitening: whitening.as_ref().map(|whitening| whitening.identity().clone()),
+            dim: whitening
+                .as_ref()
+                .map_or(model.architecture().dim(), Whitening::output_dim),
+            seed: model.seed,
+        };
+        let circumstances = Circumstances {
+            runtime: format!("{} {}", runtime.name, runtime.version),
+            precision: runtime.precision,
+            device: runtime.device,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            date: sightline_card::date::today(),
+        };
+        Ok(Self {
+            executor,
+            recipes,
+            pooling,
+            whitening,
+            passes,
+            threads,
+            card: Card::new(identity, circumstances),
+        })
+    }
+
+    /// What makes the descriptors.
+    pub fn card(&self) -> &Card {
+        &self.card
+    }
+
+    /// The recipe that pictures go through.
+    pub fn recipe(&self) -> &Recipe {
+        self.recipes.recipe()
+    }
+
+    /// The two halves of an extraction: what prepares pictures, and what describes them.
+    pub fn parts(&mut self) -> (&dyn Prepare, Network<'_>) {
+        let network = Network::new(self.executor.as_mut(), self.card.identity.dim)
+            .with_scales(self.passes.clone(), self.pooling)
+            .with_whitening(self.whitening.clone());
+        (&self.recipes, network)
+    }
+
+    /// How an extraction uses the machine, as far as this describer decides it.
+    pub fn options(&self) -> Options {
+        Options {
+            workers: self.threads,
+            ..Options::default()
+        }
+    }
+
+    /// Describes pictures in memory: for each its descriptor, or a sentence that says why there is none.
+    ///
+    /// # Errors
+    /// When no picture can be described by this network.
+    pub fn describe(&mut self, pictures: &[Picture]) -> Result<Vec<Result<Vec<f32>, String>>, Error> {
+        let options = self.options();
+        let (prepare, mut network) = self.parts();
+        Ok(describe_pictures(pictures, prepare, &mut network, &options)?)
+    }
+
+    /// Describes the pictures of a folder and of the folders in it; those that cannot be read are left out.
+    ///
+    /// # Errors
+    /// When the folder cannot be read, or no picture can be described by this network.
+    pub fn describe_folder(&mut self, folder: impl AsRef<Path>) -> Result<DescriptorSet, Error> {
+        let folder = folder.as_ref();
+        let index = PictureIndex::scan(folder)?;
+        let picture = |path: &PathBuf| Picture::new(path.to_string_lossy(), folder.join(path));
+        let pictures: Vec<Picture> = index.relative_paths().iter().map(picture).collect();
+        let described = self.describe(&pictures)?;
+        let (mut names, mut rows) = (Vec::new(), Vec::new());
+        for (picture, row) in pictures.into_iter().zip(described) {
+            if let Ok(row) = row {
+                names.push(picture.name);
+                rows.extend(row);
+            }
+        }
+        Ok(DescriptorSet::from_rows(
+            names,
+            self.card.identity.dim,
+            rows,
+            Some(self.card.clone()),
+        )?)
+    }
+
+    /// Describes one picture, or the part of it in `bbox` (left, top, right, bottom in pixels).
+    ///
+    /// # Errors
+    /// When the picture cannot be read.
+    pub fn describe_file(
+        &mut self,
+        path: impl AsRef<Path>,
+        bbox: Option<[f64; 4]>,
+    ) -> Result<DescriptorSet, Error> {
+        let path = path.as_ref();
+        let name = path.display().to_string();
+        let picture = Picture {
+            name: name.clone(),
+            path: path.to_owned(),
+            bbox,
+        };
+        let described = self.describe(std::slice::from_ref(&picture))?.pop();
+        let row = described
+            .unwrap_or_else(|| Err("nothing was computed".to_owned()))
+            .map_err(|reason| Error::Picture {
+                path: path.to_owned(),
+                reason,
+            })?;
+        Ok(DescriptorSet::from_rows(
+            vec![name],
+            self.card.identity.dim,
+            row,
+            Some(self.card.clone()),
+        )?)
+    }
+}
+
+/// How the project of that recipe pools descriptors over scales.
+pub fn pooling_of(recipe: &str, model: &Model, scales: &[f64]) -> ScalePooling {
+    match recipe {
+        "dirtorch" => ScalePooling::DirtorchGem { power: 3.0 },
+        "token" => ScalePooling::Token,
+        _ => ScalePooling::Cirtorch {
+            msp: if scales.len() > 1 {
+                model.multiscale_power()
+            } else {
+                1.0
+            },
+        },
+    }
+}
+
+/// The recipe of the model's project, with the mean and deviation that the checkpoint says.
+fn default_recipe(model: &Model) -> Result<Recipe, Error> {
+    let mut recipe = Recipe::named(model.recipe.unwrap_or("photos"))?;
+    if let Some(preprocess) = &model.preprocess {
+        for (step, values) in [("mean", &preprocess.mean), ("std", &preprocess.std)] {
+            recipe.set(step, values.clone().into())?;
+        }
+    }
+    Ok(recipe)
+}
+
+fn open_whitening(model: &Model, name: &str, how: WhiteningSettings) -> Result<Whitening, Error> {
+    let found = model.whitenings.iter().find(|(own, _)| own == name);
+    let (_, params) = found.ok_or_else(|| {
+        let names: Vec<&str> = model.whitenings.iter().map(|(own, _)| own.as_str()).collect();
+        let holds = if names.is_empty() {
+            "it holds none".to_owned()
+        } else {
+            format!("it holds {}", names.join(", "))
+        };
+        Error::NoWhitening {
+            name: name.to_owned(),
+            holds,
+        }
+    })?;
+    let unreadable = |error| Error::WhiteningValues {
+        name: name.to_owned(),
+        source: error,
+    };
+    let matrix = params.matrix_f64().map_err(unreadable)?;
+    let mean = params.mean_f64().map_err(unreadable)?;
+    let variance = params.variance_f64().map_err(unreadable)?.unwrap_or_default();
+    Ok(match params.form {
+        WhiteningForm::PcaWhiten => Whitening::pca(name, mean, matrix, &variance, true, &how)?,
+        WhiteningForm::Pca => Whitening::pca(name, mean, matrix, &variance, false, &how)?,
+        WhiteningForm::MeansW => Whitening::plain(name, mean.unwrap_or_default(), &matrix, &how)?,
+        WhiteningForm::MeanP => Whitening::cirtorch(name, mean.unwrap_or_default(), matrix, &how)?,
+    })
+}

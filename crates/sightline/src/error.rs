@@ -1,0 +1,145 @@
+//! What can go wrong between the stations.
+
+use std::path::PathBuf;
+
+/// An error of the library as a whole: what was being done, and the cause.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A checkpoint could not be read.
+    #[error(transparent)]
+    Read(#[from] sightline_checkpoint::ReadError),
+    /// A file could not be read.
+    #[error("{} cannot be read: {source}", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file holds no network.
+    #[error("{} holds no network weights; it is {what}. `sightline model inspect` prints what is inside.", .path.display())]
+    NoWeights {
+        /// The file.
+        path: PathBuf,
+        /// What kind of file it is.
+        what: &'static str,
+    },
+    /// The file does not say its architecture.
+    #[cfg(feature = "nn")]
+    #[error("{}: {source} Name one with --arch.", .path.display())]
+    ArchitectureUnknown {
+        /// The file.
+        path: PathBuf,
+        /// What would fit.
+        source: sightline_nn::CheckpointError,
+    },
+    /// The name of an architecture.
+    #[cfg(feature = "nn")]
+    #[error(transparent)]
+    Architecture(#[from] sightline_nn::ArchitectureError),
+    /// The weights do not fit the architecture.
+    #[cfg(feature = "nn")]
+    #[error("{}: {source}", .path.display())]
+    Load {
+        /// The file.
+        path: PathBuf,
+        /// Which tensor, and what would fit.
+        source: sightline_nn::LoadError,
+    },
+    /// The network could not be recorded as a plan.
+    #[cfg(feature = "nn")]
+    #[error("The network cannot be recorded as a plan: {0}")]
+    Record(#[from] sightline_nn::RecordError),
+    /// The runtime refuses the plan.
+    #[error(transparent)]
+    Executor(#[from] sightline_plan::LoadError),
+    /// A device that this build lacks.
+    #[cfg(feature = "nn")]
+    #[error(transparent)]
+    Device(#[from] sightline_nn::DeviceError),
+    /// A whitening that the checkpoint does not hold.
+    #[error("The model holds no whitening called `{name}`: {holds}.")]
+    NoWhitening {
+        /// The name asked for.
+        name: String,
+        /// What it holds, or that it holds none.
+        holds: String,
+    },
+    /// A whitening whose values cannot be read.
+    #[error("The whitening `{name}` cannot be read: {source}")]
+    WhiteningValues {
+        /// Its name.
+        name: String,
+        /// Why.
+        source: sightline_checkpoint::TensorError,
+    },
+    /// A whitening that cannot be used.
+    #[error(transparent)]
+    Whitening(#[from] sightline_descriptor::WhiteningError),
+    /// Extraction.
+    #[error(transparent)]
+    Extract(#[from] sightline_extract::ExtractError),
+    /// A descriptor set.
+    #[error(transparent)]
+    Set(#[from] sightline_descriptor::SetError),
+    /// Search.
+    #[error(transparent)]
+    Search(#[from] sightline_search::SearchError),
+    /// A data set.
+    #[error(transparent)]
+    Dataset(#[from] sightline_dataset::DatasetError),
+    /// A recipe.
+    #[error(transparent)]
+    Recipe(#[from] sightline_image::recipe::RecipeError),
+    /// An evaluation.
+    #[error(transparent)]
+    Eval(#[from] sightline_eval::EvalError),
+    /// Descriptors that were made in different ways.
+    #[error(transparent)]
+    Mix(#[from] sightline_card::MixError),
+    /// A picture that should have been described.
+    #[error("{} cannot be described: {reason}", .path.display())]
+    Picture {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// No row of a set belongs to the data set.
+    #[error("No row of {} is called as a picture of the data set, such as `{wanted}`. Is it the set of these pictures?", .set.display())]
+    NothingMeets {
+        /// The set.
+        set: PathBuf,
+        /// A name that was looked for.
+        wanted: String,
+    },
+    /// A set without names must have as many rows as there are pictures.
+    #[error("{} has no names and {rows} rows, where the data set has {wanted} pictures: rows and pictures cannot meet.", .set.display())]
+    NamelessSet {
+        /// The set.
+        set: PathBuf,
+        /// Its rows.
+        rows: usize,
+        /// The data set's pictures.
+        wanted: usize,
+    },
+    /// A name that two rows fit.
+    #[error("`{name}` fits two rows of {}: `{first}` and `{second}`.", .set.display())]
+    TwoRows {
+        /// The set.
+        set: PathBuf,
+        /// The name.
+        name: String,
+        /// One row.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// A query that cannot be searched with.
+    #[error("The query `{name}` has no descriptor.")]
+    QueryWithoutDescriptor {
+        /// Its name.
+        name: String,
+    },
+}

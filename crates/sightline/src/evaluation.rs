@@ -1,0 +1,219 @@
+//! From descriptor sets to rankings: rows meet the ground truth's names, the search streams the ranks.
+
+use crate::Error;
+use sightline_dataset::Dataset;
+use sightline_descriptor::DescriptorSet;
+use sightline_eval::{Rank, Ranking};
+use sightline_search::{RowData, Rows};
+use std::collections::HashMap;
+
+/// The rows of a descriptor set in the order of a data set's names.
+///
+/// Where the set has exactly these names in this order (the usual case), rows are used where they lie; otherwise those that are
+/// wanted are copied.
+pub struct Aligned<'a> {
+    rows: Gathered<'a>,
+    dim: usize,
+    /// Row of each name; none: the set has no such picture.
+    places: Vec<Option<usize>>,
+}
+
+enum Gathered<'a> {
+    InPlace(Rows<'a>),
+    Copied(Vec<f32>),
+}
+
+impl<'a> Aligned<'a> {
+    /// Finds the row of every name: by the name as it stands, else by file name without its ending. A set without names is taken
+    /// to be in the right order.
+    ///
+    /// # Errors
+    /// When a set without names has another number of rows, when two rows fit one name, or when no name is found at all.
+    pub fn new(set: &'a DescriptorSet, names: &[&str]) -> Result<Self, Error> {
+        let places = places(set, names)?;
+        let missing = places.iter().filter(|place| place.is_none()).count();
+        if missing == names.len() && !names.is_empty() {
+            return Err(Error::NothingMeets {
+                set: set.source().to_owned(),
+                wanted: names[0].to_owned(),
+            });
+        }
+        let in_order =
+            set.len() == names.len() && places.iter().enumerate().all(|(i, place)| *place == Some(i));
+        let dim = set.dim();
+        let rows = if in_order {
+            Gathered::InPlace(set.rows())
+        } else {
+            Gathered::Copied(
+                places
+                    .iter()
+                    .flatten()
+                    .flat_map(|place| set.row(*place))
+                    .collect(),
+            )
+        };
+        // Rows that were copied lie without gaps.
+        let mut next = 0;
+        let places = places
+            .into_iter()
+            .map(|place| {
+                place.map(|_| {
+                    next += 1;
+                    next - 1
+                })
+            })
+            .collect();
+        Ok(Self { rows, dim, places })
+    }
+
+    /// The rows, without those of missing names.
+    pub fn rows(&self) -> Rows<'_> {
+        match &self.rows {
+            Gathered::InPlace(rows) => *rows,
+            Gathered::Copied(values) => Rows::f32(values, self.dim),
+        }
+    }
+
+    /// Index of the name that a row of [`Aligned::rows`] belongs to.
+    pub fn name_of(&self, row: usize) -> usize {
+        self.places
+            .iter()
+            .position(|place| *place == Some(row))
+            .unwrap_or(row)
+    }
+
+    /// Indices of the names that the set has no row for.
+    pub fn missing(&self) -> Vec<usize> {
+        (0..self.places.len())
+            .filter(|index| self.places[*index].is_none())
+            .collect()
+    }
+}
+
+fn places(set: &DescriptorSet, names: &[&str]) -> Result<Vec<Option<usize>>, Error> {
+    if !set.has_names() {
+        if set.len() != names.len() {
+            return Err(Error::NamelessSet {
+                set: set.source().to_owned(),
+                rows: set.len(),
+                wanted: names.len(),
+            });
+        }
+        return Ok((0..names.len()).map(Some).collect());
+    }
+    let mut by_name = HashMap::new();
+    let mut by_stem: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (row, name) in set.names().iter().enumerate() {
+        by_name.entry(name.as_str()).or_insert(row);
+        by_stem.entry(stem(file_name(name))).or_default().push(row);
+    }
+    let find = |name: &str| {
+        let file = file_name(name);
+        // The whole file name first: in `tower.v2` the part after the point may be no ending.
+        let fitting = [file, stem(file)].into_iter().find_map(|stem| by_stem.get(stem));
+        match (by_name.get(name), fitting.map(Vec::as_slice)) {
+            (Some(row), _) => Ok(Some(*row)),
+            (None, None | Some([])) => Ok(None),
+            (None, Some([row])) => Ok(Some(*row)),
+            (None, Some([first, second, ..])) => Err(Error::TwoRows {
+                set: set.source().to_owned(),
+                name: name.to_owned(),
+                first: set.names()[*first].clone(),
+                second: set.names()[*second].clone(),
+            }),
+        }
+    };
+    names.iter().map(|name| find(name)).collect()
+}
+
+fn file_name(name: &str) -> &str {
+    name.rsplit(['/', '\\']).next().unwrap_or(name)
+}
+
+fn stem(file: &str) -> &str {
+    file.rsplit_once('.')
+        .map_or(file, |(stem, _)| if stem.is_empty() { file } else { stem })
+}
+
+/// Rankings by inner product, streamed by the exact search: nothing grows with the gallery but what is asked for.
+pub struct SearchRanking<'a> {
+    queries: &'a Aligned<'a>,
+    database: &'a Aligned<'a>,
+}
+
+impl<'a> SearchRanking<'a> {
+    /// Every query against every image of the database.
+    ///
+    /// # Errors
+    /// When the two have descriptors of different length, or a query has no descriptor.
+    pub fn new(
+        queries: &'a Aligned<'a>,
+        database: &'a Aligned<'a>,
+        dataset: &Dataset,
+    ) -> Result<Self, Error> {
+        if let Some(query) = queries.missing().first() {
+            let name = dataset
+                .queries
+                .get(*query)
+                .map_or_else(|| dataset.images[*query].clone(), |query| query.name.clone());
+            return Err(Error::QueryWithoutDescriptor { name });
+        }
+        // Asking for nothing checks what a search would check.
+        sightline_search::ranks(
+            queries.rows(),
+            database.rows(),
+            &vec![Vec::new(); queries.rows().count()],
+        )?;
+        Ok(Self { queries, database })
+    }
+}
+
+impl Ranking for SearchRanking<'_> {
+    fn queries(&self) -> usize {
+        self.queries.rows().count()
+    }
+
+    fn images(&self) -> Option<usize> {
+        // An image without descriptor is never found.
+        self.database
+            .missing()
+            .is_empty()
+            .then_some(self.database.places.len())
+    }
+
+    fn ranks(&self, first_query: usize, wanted: &[Vec<u32>]) -> Vec<Vec<Option<Rank>>> {
+        let place = |image: &u32| self.database.places.get(*image as usize).copied().flatten();
+        let asked: Vec<Vec<u32>> = wanted
+            .iter()
+            .map(|list| list.iter().filter_map(place).map(|row| row as u32).collect())
+            .collect();
+        let queries = part(self.queries.rows(), first_query, wanted.len());
+        // Lengths and indices were checked, so an error would be a mistake of ours; then nothing is found.
+        let found = sightline_search::ranks(queries, self.database.rows(), &asked).unwrap_or_default();
+        wanted
+            .iter()
+            .enumerate()
+            .map(|(query, list)| {
+                let mut found = found.get(query).into_iter().flatten();
+                list.iter()
+                    .map(|image| {
+                        place(image).and_then(|_| found.next()).map(|rank| Rank {
+                            above: rank.above,
+                            equal_before: rank.equal_before,
+                            equal: rank.equal,
+                        })
+                    })
+                    .collect()
+            })
+            .collect()
+    }
+}
+
+/// `count` rows from `first` on.
+fn part(rows: Rows<'_>, first: usize, count: usize) -> Rows<'_> {
+    let range = first * rows.dim..(first + count) * rows.dim;
+    match rows.data {
+        RowData::F32(values) => Rows::f32(&values[range], rows.dim),
+        RowData::F16(values) => Rows::f16(&values[range], rows.dim),
+    }
+}
