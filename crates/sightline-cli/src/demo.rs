@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use sightline::dataset::{Dataset, Truth};
 use sightline::descriptor::DescriptorSet;
 use sightline::eval::{Evaluation, Options, evaluate};
-use sightline::extract::Picture;
+use sightline::extract::{Picture, Skipped};
 use sightline::report::{Report, sections, thumbnail};
 use sightline::{Aligned, Describer, SearchRanking, demo, search};
 use std::path::{Path, PathBuf};
@@ -101,7 +101,7 @@ fn own_pictures(
     screen: &Screen,
 ) -> anyhow::Result<Outcome> {
     let spec = folder.to_string_lossy();
-    let found = pictures::of_images(&spec, None, Side::Database, screen)?;
+    let found = pictures::of_images(&spec, None, Side::Database)?;
     let (database, described) = describe(&found.pictures, describer, "pictures", screen)?;
     if database.is_empty() {
         anyhow::bail!("None of the pictures in {} could be read.", folder.display());
@@ -173,7 +173,7 @@ fn describe(
     };
     let mut missing = Vec::new();
     let set = eval::describe_side(found, describer, what, &mut missing, screen)?;
-    let works = |picture: &&Picture| !missing.iter().any(|(name, _)| *name == picture.name);
+    let works = |picture: &&Picture| !missing.iter().any(|one: &Skipped| one.name == picture.name);
     Ok((set, pictures.iter().filter(works).cloned().collect()))
 }
 

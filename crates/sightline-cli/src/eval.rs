@@ -13,6 +13,7 @@ use sightline::checkpoint;
 use sightline::dataset::{Dataset, PictureIndex};
 use sightline::descriptor::DescriptorSet;
 use sightline::eval::{self, Evaluation, Options, Protocol, RankedLists};
+use sightline::extract::Skipped;
 use sightline::report::{Report, sections, thumbnail};
 use sightline::{Aligned, Describer, SearchRanking, search};
 use std::fmt::Write as _;
@@ -26,8 +27,8 @@ struct Output<'a> {
     dataset: &'a str,
     #[serde(flatten)]
     evaluation: &'a Evaluation,
-    /// Pictures without descriptor: name and reason.
-    missing: &'a [(String, String)],
+    /// Pictures without descriptor.
+    missing: &'a [Skipped],
     card: Option<serde_json::Value>,
 }
 
@@ -36,7 +37,7 @@ struct Described {
     database: DescriptorSet,
     /// None where the database queries itself.
     queries: Option<DescriptorSet>,
-    missing: Vec<(String, String)>,
+    missing: Vec<Skipped>,
 }
 
 pub(crate) fn run(args: &EvalArgs, threads: usize, screen: &Screen) -> anyhow::Result<Outcome> {
@@ -85,10 +86,10 @@ pub(crate) fn run(args: &EvalArgs, threads: usize, screen: &Screen) -> anyhow::R
     let queries = queries.as_ref().unwrap_or(&database);
     let mut missing = described.missing;
     for index in database.missing() {
-        if !missing.iter().any(|(name, _)| *name == dataset.images[index]) {
-            missing.push((
-                dataset.images[index].clone(),
-                "The set has no row of that name.".to_owned(),
+        if !missing.iter().any(|one| one.name == dataset.images[index]) {
+            missing.push(pictures::skipped(
+                &dataset.images[index],
+                "The set has no row of that name.",
             ));
         }
     }
@@ -207,7 +208,7 @@ pub(crate) fn describe_side(
     found: Found,
     describer: &mut Describer,
     what: &'static str,
-    missing: &mut Vec<(String, String)>,
+    missing: &mut Vec<Skipped>,
     screen: &Screen,
 ) -> anyhow::Result<DescriptorSet> {
     missing.extend(found.missing);
@@ -225,7 +226,12 @@ pub(crate) fn describe_side(
                         "{}: {reason}",
                         printable(&picture.path.display().to_string())
                     ));
-                    missing.push((picture.name.clone(), reason));
+                    let path = picture.path.display().to_string();
+                    missing.push(Skipped {
+                        name: picture.name.clone(),
+                        path,
+                        reason,
+                    });
                 }
             }
         }
@@ -247,7 +253,7 @@ fn finish(
     dataset: &Dataset,
     evaluation: &Evaluation,
     card: Option<&Card>,
-    missing: &[(String, String)],
+    missing: &[Skipped],
     hits: Option<&[Vec<search::Hit>]>,
     screen: &Screen,
 ) -> anyhow::Result<Outcome> {
@@ -255,7 +261,7 @@ fn finish(
         screen.warn(&format!(
             "{} pictures have no descriptor and are never found, the first is {}",
             missing.len(),
-            printable(&missing[0].0)
+            printable(&missing[0].name)
         ));
     }
     let output = Output {

@@ -6,8 +6,8 @@ use crate::progress::Screen;
 use crate::{model_choice, pictures};
 use serde::Serialize;
 use sightline::descriptor::{self, RowType, Shard};
-use sightline::extract::{Extraction, Skipped, skipped_path};
-use std::path::Path;
+use sightline::extract::{Extraction, Skipped, read_skipped, skipped_path, write_skipped};
+use std::path::{Path, PathBuf};
 
 #[derive(Serialize)]
 struct Summary<'a> {
@@ -21,13 +21,7 @@ struct Summary<'a> {
 
 pub(crate) fn run(args: &ExtractArgs, threads: usize, screen: &Screen) -> anyhow::Result<Outcome> {
     if let Some(ExtractCommand::Merge { sets, output }) = &args.merge {
-        descriptor::merge(sets, output)?;
-        screen.say(&format!(
-            "{} sets were merged into {}",
-            sets.len(),
-            output.display()
-        ));
-        return Ok(Outcome::Done);
+        return merge(sets, output, screen);
     }
     let (Some(images), Some(output)) = (&args.images, &args.output) else {
         return Err(usage("extract takes IMAGES and -o SET"));
@@ -41,7 +35,7 @@ pub(crate) fn run(args: &ExtractArgs, threads: usize, screen: &Screen) -> anyhow
         None => None,
     };
     let model = model_choice::model(&args.model, screen)?;
-    let found = pictures::of_images(images, args.pictures.as_deref(), args.side, screen)?;
+    let found = pictures::of_images(images, args.pictures.as_deref(), args.side)?;
     let mut describer = model_choice::describer(
         &model,
         &args.model,
@@ -80,11 +74,8 @@ pub(crate) fn run(args: &ExtractArgs, threads: usize, screen: &Screen) -> anyhow
         ));
     }
     let mut skipped = report.skipped;
-    skipped.extend(found.missing.into_iter().map(|(name, reason)| Skipped {
-        path: name.clone(),
-        name,
-        reason,
-    }));
+    skipped.extend(found.missing);
+    write_skipped(output, &skipped)?;
     list_skipped(&skipped, output, screen);
     screen.say(&format!(
         "{} pictures described, {} values each: {}",
@@ -102,6 +93,32 @@ pub(crate) fn run(args: &ExtractArgs, threads: usize, screen: &Screen) -> anyhow
             card: card.to_value(),
         })?;
     }
+    Ok(if skipped.is_empty() {
+        Outcome::Done
+    } else {
+        Outcome::SomeFailed
+    })
+}
+
+/// Puts the sets of all shards together, and their lists of what was skipped.
+fn merge(sets: &[PathBuf], output: &Path, screen: &Screen) -> anyhow::Result<Outcome> {
+    descriptor::merge(sets, output)?;
+    let mut skipped: Vec<Skipped> = Vec::new();
+    for set in sets {
+        for picture in read_skipped(set)? {
+            // A name that no picture fits is in the list of every shard.
+            if !skipped.contains(&picture) {
+                skipped.push(picture);
+            }
+        }
+    }
+    write_skipped(output, &skipped)?;
+    list_skipped(&skipped, output, screen);
+    screen.say(&format!(
+        "{} sets were merged into {}",
+        sets.len(),
+        output.display()
+    ));
     Ok(if skipped.is_empty() {
         Outcome::Done
     } else {

@@ -3,7 +3,8 @@
 use crate::args::ModelCommand;
 use crate::extract::printable;
 use crate::output::{Outcome, print, print_json};
-use sightline::checkpoint::{self, Summary, recognise, safetensors};
+use sightline::checkpoint::recognise::recognise_file;
+use sightline::checkpoint::{self, Summary, safetensors};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -98,7 +99,7 @@ fn table(summary: &Summary) -> String {
 
 fn convert(path: &Path, output: &Path) -> anyhow::Result<Outcome> {
     let file = checkpoint::read(path)?;
-    let found = recognise(&file.value);
+    let found = recognise_file(&file);
     if found.state_dict.is_empty() {
         anyhow::bail!(
             "{} holds no tensors by name that could be written. `sightline model inspect` prints what is inside.",

@@ -2,17 +2,15 @@
 
 use crate::args::Side;
 use crate::output::usage;
-use crate::progress::Screen;
 use anyhow::Context as _;
 use sightline::dataset::{self, Dataset, Folders, OpenOptions, PictureIndex};
-use sightline::extract::Picture;
+use sightline::extract::{Picture, Skipped};
 use std::path::{Path, PathBuf};
 
 /// The pictures that were asked for, and those of a data set that could not be found.
 pub(crate) struct Found {
     pub(crate) pictures: Vec<Picture>,
-    /// Name and reason.
-    pub(crate) missing: Vec<(String, String)>,
+    pub(crate) missing: Vec<Skipped>,
 }
 
 /// Opens a data set, known names below `data_root`; `folder` holds its pictures, where that is known.
@@ -41,27 +39,10 @@ pub(crate) fn open_unchecked(
 }
 
 /// The pictures that IMAGES means: a picture, a folder, a list, a ground truth or a dirtorch data set.
-pub(crate) fn of_images(
-    spec: &str,
-    folder: Option<&Path>,
-    side: Side,
-    screen: &Screen,
-) -> anyhow::Result<Found> {
+pub(crate) fn of_images(spec: &str, folder: Option<&Path>, side: Side) -> anyhow::Result<Found> {
     let path = Path::new(spec);
     if path.is_dir() && folder.is_none() {
-        let index = PictureIndex::scan(path)?;
-        for skipped in index.skipped() {
-            screen.warn(&format!("{}: {}", skipped.path.display(), skipped.reason));
-        }
-        let picture = |relative: &PathBuf| Picture::new(relative.to_string_lossy(), path.join(relative));
-        let pictures: Vec<Picture> = index.relative_paths().iter().map(picture).collect();
-        if pictures.is_empty() {
-            anyhow::bail!("The folder {} holds no pictures.", path.display());
-        }
-        return Ok(Found {
-            pictures,
-            missing: Vec::new(),
-        });
+        return of_folder(path);
     }
     let options = OpenOptions {
         pictures: folder.map(Path::to_owned),
@@ -69,6 +50,32 @@ pub(crate) fn of_images(
         ..OpenOptions::default()
     };
     of_dataset(&dataset::open(spec, &options)?, folder, side)
+}
+
+/// What there is no picture of.
+pub(crate) fn skipped(name: &str, reason: &str) -> Skipped {
+    Skipped {
+        name: name.to_owned(),
+        path: name.to_owned(),
+        reason: reason.to_owned(),
+    }
+}
+
+/// The pictures of a folder and of the folders in it, and what could not be read there.
+pub(crate) fn of_folder(folder: &Path) -> anyhow::Result<Found> {
+    let index = PictureIndex::scan(folder)?;
+    if index.is_empty() {
+        anyhow::bail!("The folder {} holds no pictures.", folder.display());
+    }
+    let picture = |relative: &PathBuf| Picture::new(relative.to_string_lossy(), folder.join(relative));
+    Ok(Found {
+        pictures: index.relative_paths().iter().map(picture).collect(),
+        missing: index
+            .skipped()
+            .iter()
+            .map(|one| skipped(&one.path.to_string_lossy(), &one.reason))
+            .collect(),
+    })
 }
 
 /// The pictures of one side of a data set, in its order. Queries that are database pictures themselves are that side.
@@ -102,7 +109,7 @@ pub(crate) fn of_dataset(dataset: &Dataset, folder: Option<&Path>, side: Side) -
             }),
             None => {
                 let reason = format!("There is no picture of that name under {}.", root.display());
-                found.missing.push((name.to_owned(), reason));
+                found.missing.push(skipped(name, &reason));
             }
         }
     }

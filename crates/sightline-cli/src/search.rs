@@ -2,15 +2,14 @@
 
 use crate::args::SearchArgs;
 use crate::extract::printable;
-use crate::model_choice;
 use crate::output::{Outcome, print, print_json, usage};
 use crate::progress::Screen;
+use crate::{model_choice, pictures};
 use anyhow::Context as _;
 use serde::Serialize;
 use sightline::card::{refuse_to_mix, remarks};
-use sightline::dataset::PictureIndex;
 use sightline::descriptor::DescriptorSet;
-use sightline::extract::{FolderCache, Picture, Skipped, cache_root};
+use sightline::extract::{FolderCache, Skipped, cache_root};
 use sightline::{Describer, search};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -150,20 +149,12 @@ fn collection(args: &SearchArgs, describer: &mut Describer, screen: &Screen) -> 
         .folder
         .as_deref()
         .ok_or_else(|| usage("search takes --in FOLDER or --features SET"))?;
-    let index = PictureIndex::scan(folder)?;
-    if index.is_empty() {
-        anyhow::bail!("The folder {} holds no pictures.", folder.display());
-    }
-    let pictures: Vec<Picture> = index
-        .relative_paths()
-        .iter()
-        .map(|path| Picture::new(path.to_string_lossy(), folder.join(path)))
-        .collect();
+    let found = pictures::of_folder(folder)?;
     let cache = FolderCache::open(&cache_root()?, folder, describer.card())?;
-    let bar = screen.bar(pictures.len() as u64, "pictures");
+    let bar = screen.bar(found.pictures.len() as u64, "pictures");
     let options = describer.options();
     let (prepare, mut network) = describer.parts();
-    let report = cache.update(&pictures, prepare, &mut network, &options, &mut |now| {
+    let report = cache.update(&found.pictures, prepare, &mut network, &options, &mut |now| {
         bar.set_position((now.done + now.failed) as u64);
     });
     bar.finish_and_clear();
@@ -177,13 +168,15 @@ fn collection(args: &SearchArgs, describer: &mut Describer, screen: &Screen) -> 
         report.removed,
         report.skipped.len()
     ));
-    for picture in &report.skipped {
+    let mut skipped = report.skipped;
+    skipped.extend(found.missing);
+    for picture in &skipped {
         screen.warn(&format!("{}: {}", printable(&picture.path), picture.reason));
     }
     Ok(Collection {
         set: report.set,
         folder: Some(folder.to_owned()),
-        skipped: report.skipped,
+        skipped,
     })
 }
 

@@ -234,6 +234,10 @@ impl Walk {
             }
             Ok(kind) if kind.is_dir() => waiting.push(relative),
             Ok(kind) if kind.is_file() && is_picture(&path) => self.pictures.push(relative),
+            // Opening a pipe would wait for somebody to write into it.
+            Ok(kind) if !kind.is_file() && has_picture_ending(&path) => {
+                self.skip(path, "It is called like a picture, but it is no file.".to_owned());
+            }
             Ok(_) => {}
             Err(error) => self.skip(path, format!("The file cannot be read: {error}.")),
         }
@@ -244,11 +248,15 @@ impl Walk {
     }
 }
 
-pub(crate) fn is_picture(path: &Path) -> bool {
+fn has_picture_ending(path: &Path) -> bool {
     let ending = path
         .extension()
         .map(|ending| ending.to_string_lossy().to_lowercase());
-    if ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str())) {
+    ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
+}
+
+pub(crate) fn is_picture(path: &Path) -> bool {
+    if has_picture_ending(path) {
         return true;
     }
     let mut start = [0; 12];

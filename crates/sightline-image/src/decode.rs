@@ -124,6 +124,9 @@ pub struct Probe {
 /// Why a picture could not be decoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
+    /// There are no bytes at all.
+    #[error("The file is empty.")]
+    Empty,
     /// No known format begins like this.
     #[error("The file is not a picture of a known format (JPEG, PNG, WebP, GIF, TIFF, BMP or PNM).")]
     UnknownFormat,
@@ -224,7 +227,7 @@ pub fn decode_cv2(bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage, Dec
 }
 
 fn decode_as(bytes: &[u8], options: &DecodeOptions, manner: Manner) -> Result<RgbImage, DecodeError> {
-    let format = recognise(bytes).ok_or(DecodeError::UnknownFormat)?;
+    let format = format_of(bytes)?;
     let image = match format {
         Format::Jpeg => jpeg::decode(bytes, options, manner),
         Format::Png => png::decode(bytes, options, manner),
@@ -257,7 +260,7 @@ fn orientation(bytes: &[u8], format: Format) -> u8 {
 /// # Errors
 /// When the format is unknown or the header broken or cut off.
 pub fn probe(bytes: &[u8]) -> Result<Probe, DecodeError> {
-    let format = recognise(bytes).ok_or(DecodeError::UnknownFormat)?;
+    let format = format_of(bytes)?;
     let (width, height) = match format {
         Format::Jpeg => jpeg::size(bytes),
         Format::Png => png::size(bytes),
@@ -272,6 +275,14 @@ pub fn probe(bytes: &[u8]) -> Result<Probe, DecodeError> {
         width,
         height,
     })
+}
+
+/// The format of a file, or why it has none.
+fn format_of(bytes: &[u8]) -> Result<Format, DecodeError> {
+    if bytes.is_empty() {
+        return Err(DecodeError::Empty);
+    }
+    recognise(bytes).ok_or(DecodeError::UnknownFormat)
 }
 
 fn recognise(bytes: &[u8]) -> Option<Format> {

@@ -1,7 +1,7 @@
 //! A network with its weights, and what their file says of how to use them.
 
 use crate::Error;
-use sightline_checkpoint::recognise::{Preprocess, Project, Recognised, WhiteningParams, recognise};
+use sightline_checkpoint::recognise::{Preprocess, Project, Recognised, WhiteningParams, recognise_file};
 use sightline_nn::{Architecture, BurnExecutor, Head, Network, PoolingKind, Weights};
 use sightline_plan::{Executor, RtenExecutor};
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ impl Model {
         // A wrong name is found before a large file is read.
         let named = architecture.map(Architecture::parse).transpose()?;
         let file = sightline_checkpoint::read(path)?;
-        let found = recognise(&file.value);
+        let found = recognise_file(&file);
         if found.state_dict.is_empty() {
             return Err(Error::NoWeights {
                 path: path.to_owned(),
