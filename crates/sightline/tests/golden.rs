@@ -28,8 +28,11 @@ use case::{Case, Outputs};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+/// Computes every output of one case.
+type Compute = fn(&Case) -> Result<Outputs, String>;
+
 /// The computation of each known area.
-fn area(name: &str) -> Option<fn(&Case) -> Result<Outputs, String>> {
+fn area(name: &str) -> Option<Compute> {
     match name {
         "eval" => Some(eval::run),
         "formats" => Some(formats::run),
@@ -83,7 +86,7 @@ fn main() -> ExitCode {
             }
             continue;
         };
-        match std::panic::catch_unwind(|| judge(&path, compute)) {
+        match std::panic::catch_unwind(|| judge(&path, &area_name, compute)) {
             Ok(Ok(())) => {
                 println!("golden {label} ok");
                 passed += 1;
@@ -114,8 +117,11 @@ fn main() -> ExitCode {
 }
 
 /// Computes one case and compares every output that the file names.
-fn judge(path: &Path, compute: fn(&Case) -> Result<Outputs, String>) -> Result<(), String> {
+fn judge(path: &Path, area: &str, compute: Compute) -> Result<(), String> {
     let case = Case::open(path)?;
+    if case.area != area {
+        return Err(format!("the file says that it belongs to area {}", case.area));
+    }
     case.compare(&compute(&case)?)
 }
 
