@@ -309,7 +309,7 @@ pub(crate) fn table(dataset: &Dataset, evaluation: &Evaluation) -> String {
     for (name, value) in evaluation.metrics.iter() {
         let _ = match value {
             Some(value) => write!(text, "{name:<14} {value:.4}"),
-            None => write!(text, "{name:<14} undefined (no query has a positive)"),
+            None => write!(text, "{name:<14} undefined"),
         };
         if let Some(confidence) = evaluation
             .confidence_interval

@@ -3,7 +3,7 @@
 use crate::args::Side;
 use crate::output::usage;
 use anyhow::Context as _;
-use sightline::dataset::{self, Dataset, Folders, OpenOptions, PictureIndex};
+use sightline::dataset::{self, Dataset, Folders, OpenOptions, PictureIndex, Truth};
 use sightline::extract::{Picture, Skipped};
 use std::path::{Path, PathBuf};
 
@@ -15,12 +15,7 @@ pub(crate) struct Found {
 
 /// Opens a data set, known names below `data_root`; `folder` holds its pictures, where that is known.
 pub(crate) fn open(spec: &str, data_root: Option<&Path>, folder: Option<&Path>) -> anyhow::Result<Dataset> {
-    let options = OpenOptions {
-        data_root: data_root.map(Path::to_owned),
-        pictures: folder.map(Path::to_owned),
-        ..OpenOptions::default()
-    };
-    Ok(dataset::open(spec, &options)?)
+    Ok(dataset::open(spec, &options(data_root, folder))?)
 }
 
 /// As [`open`], but what contradicts itself is left for the check to report.
@@ -30,12 +25,19 @@ pub(crate) fn open_unchecked(
     folder: Option<&Path>,
 ) -> anyhow::Result<Dataset> {
     let options = OpenOptions {
-        data_root: data_root.map(Path::to_owned),
-        pictures: folder.map(Path::to_owned),
         unchecked: true,
-        ..OpenOptions::default()
+        ..options(data_root, folder)
     };
     Ok(dataset::open(spec, &options)?)
+}
+
+fn options(data_root: Option<&Path>, folder: Option<&Path>) -> OpenOptions {
+    OpenOptions {
+        data_root: data_root.map(Path::to_owned),
+        pictures: folder.map(Path::to_owned),
+        folders: Folders::Classes,
+        ..OpenOptions::default()
+    }
 }
 
 /// The pictures that IMAGES means: a picture, a folder, a list, a ground truth or a dirtorch data set.
@@ -80,14 +82,15 @@ pub(crate) fn of_folder(folder: &Path) -> anyhow::Result<Found> {
 
 /// The pictures of one side of a data set, in its order. Queries that are database pictures themselves are that side.
 pub(crate) fn of_dataset(dataset: &Dataset, folder: Option<&Path>, side: Side) -> anyhow::Result<Found> {
-    let root = folder.or(dataset.root.as_deref()).ok_or_else(|| {
-        usage(format!(
-            "{} does not say where its pictures lie: name their folder with --images FOLDER",
-            dataset.name
-        ))
-    })?;
-    let index = PictureIndex::scan(root)
-        .with_context(|| format!("the pictures of {} were looked for", dataset.name))?;
+    // A list without a root names its pictures from where the program runs.
+    let root = match (folder.or(dataset.root.as_deref()), &dataset.truth) {
+        (Some(root), _) => root,
+        (None, Truth::None | Truth::Labels { .. }) => Path::new(""),
+        (None, _) => {
+            let message = "does not say where its pictures lie: name their folder with --images FOLDER";
+            return Err(usage(format!("{} {message}", dataset.name)));
+        }
+    };
     let named: Vec<(&str, Option<[f64; 4]>)> = match side {
         Side::Queries if !dataset.gallery_queries_itself() => dataset
             .queries
@@ -100,15 +103,33 @@ pub(crate) fn of_dataset(dataset: &Dataset, folder: Option<&Path>, side: Side) -
         pictures: Vec::new(),
         missing: Vec::new(),
     };
+    let mut index = None;
     for (name, bbox) in named {
-        match index.locate(name)? {
+        // By path as it stands; only where that fails is the folder searched for the name.
+        let given = root.join(name);
+        let path = if given.is_file() {
+            Some(given)
+        } else if root.as_os_str().is_empty() {
+            None
+        } else {
+            if index.is_none() {
+                let looking = || format!("the pictures of {} were looked for", dataset.name);
+                index = Some(PictureIndex::scan(root).with_context(looking)?);
+            }
+            index
+                .as_ref()
+                .map(|index| index.locate(name))
+                .transpose()?
+                .flatten()
+        };
+        match path {
             Some(path) => found.pictures.push(Picture {
                 name: name.to_owned(),
                 path,
                 bbox,
             }),
             None => {
-                let reason = format!("There is no picture of that name under {}.", root.display());
+                let reason = format!("There is no picture of that name under {}.", shown(root));
                 found.missing.push(skipped(name, &reason));
             }
         }
@@ -118,8 +139,17 @@ pub(crate) fn of_dataset(dataset: &Dataset, folder: Option<&Path>, side: Side) -
             "None of the {} pictures of {} lies under {}.",
             found.missing.len(),
             dataset.name,
-            root.display()
+            shown(root)
         );
     }
     Ok(found)
+}
+
+/// A folder in a message; the empty path is where the program runs.
+fn shown(folder: &Path) -> String {
+    if folder.as_os_str().is_empty() {
+        "the current folder".to_owned()
+    } else {
+        folder.display().to_string()
+    }
 }

@@ -59,7 +59,7 @@ pub const EXPRESSION_NAMES: &[&str] = &[
 /// `ImageList("list.txt", "root")`.
 ///
 /// Files: ground truths (`gnd_*.pkl`, `.mat`, `.json`), Cars' and NetVLAD's annotations (`.mat`), Token's splits (`.pkl`),
-/// JSON {image: label}, lists (one name a line, `.txt` or `.lst`), a single picture.
+/// JSON {image: label}, lists (one name a line, `.txt` or `.lst`; where classes are wanted also `name label`), a single picture.
 ///
 /// # Errors
 /// If nothing fits (naming what was perhaps meant), something cannot be read, or a ground truth contradicts itself.
@@ -83,6 +83,15 @@ fn find(spec: &str, options: &OpenOptions) -> Result<Dataset, DatasetError> {
         return open_folder(path, options);
     }
     if path.exists() {
+        // Where classes are wanted, `picture label` on every line is a labelled list, not names with blanks.
+        let is_text = path.extension().is_some_and(|ending| ending == "txt");
+        if is_text
+            && options.folders == Folders::Classes
+            && let Ok(list) = labelled_file(path)
+        {
+            let folder = root_of(&list.images, path);
+            return Ok(labelled(list, None, &name_of(path), folder));
+        }
         return open_file(path);
     }
     let trimmed = spec.trim();
@@ -194,17 +203,20 @@ fn open_value(path: &Path) -> Result<Dataset, DatasetError> {
 fn open_list(path: &Path) -> Result<Dataset, DatasetError> {
     let mut images = dirtorch_lists::image_list(&read_text(path)?);
     images.retain(|name| !name.is_empty());
-    let beside = beside(path);
-    let root = images
-        .first()
-        .filter(|first| !Path::new(first.as_str()).exists())
-        .and_then(|first| beside.filter(|folder| folder.join(first).exists()));
     Ok(Dataset {
         name: name_of(path),
-        root,
+        root: root_of(&images, path),
         images,
         ..Dataset::default()
     })
+}
+
+/// Where the pictures of a list lie: beside the list, unless they are found from where the program runs.
+fn root_of(images: &[String], list: &Path) -> Option<PathBuf> {
+    images
+        .first()
+        .filter(|first| !Path::new(first.as_str()).exists())
+        .and_then(|first| beside(list).filter(|folder| folder.join(first).exists()))
 }
 
 fn evaluate(expression: &Expression, options: &OpenOptions) -> Result<Dataset, DatasetError> {

@@ -125,7 +125,7 @@ pub struct Probe {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// There are no bytes at all.
-    #[error("The file is empty.")]
+    #[error("The file is empty; fetch it again.")]
     Empty,
     /// No known format begins like this.
     #[error("The file is not a picture of a known format (JPEG, PNG, WebP, GIF, TIFF, BMP or PNM).")]
