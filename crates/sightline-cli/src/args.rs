@@ -74,11 +74,11 @@ pub(crate) struct ModelArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) model: Option<PathBuf>,
 
-    /// Architecture, TRUNK[:STAGE]/HEAD, where the checkpoint does not say it: resnet18:layer3/gem
+    /// Architecture, where the checkpoint does not say it: resnet101/gem, or up to a stage, resnet18:layer3/gem
     #[arg(long, value_name = "NAME")]
     pub(crate) arch: Option<String>,
 
-    /// Where the network runs: cpu (a recorded plan), burn (the network itself, on the CPU), cuda[:i], wgpu
+    /// Where the network runs: cpu (a recorded plan), burn (the network itself, on the CPU), cuda, cuda:1, wgpu
     #[arg(long, default_value = "cpu", value_name = "DEVICE")]
     pub(crate) device: String,
 
@@ -171,6 +171,23 @@ pub(crate) enum OrientationChoice {
 pub(crate) enum TruncatedChoice {
     Refuse,
     Tolerate,
+}
+
+impl ModelArgs {
+    /// Whether neither scales nor a whitening were asked for.
+    pub(crate) fn asks_nothing_else(&self) -> bool {
+        self.scales.is_empty() && self.whiten.is_none()
+    }
+}
+
+impl RecipeArgs {
+    /// Whether nothing was asked for that changes a recipe.
+    pub(crate) fn is_default(&self) -> bool {
+        let sizes = self.size.is_none() && self.short_size.is_none() && self.square.is_none();
+        let values =
+            self.mean.is_empty() && self.std.is_empty() && self.set.is_empty() && self.trfs.is_empty();
+        self.recipe.is_none() && sizes && values && self.orientation.is_none() && self.truncated.is_none()
+    }
 }
 
 #[derive(Args, Debug)]
@@ -299,7 +316,7 @@ pub(crate) struct SearchArgs {
     #[arg(long = "in", value_name = "FOLDER")]
     pub(crate) folder: Option<PathBuf>,
 
-    /// Search this set of descriptors (its card says model and recipe; --model must give the same weights)
+    /// Search this set of descriptors; the query is prepared as its card says, and --model must be the same
     #[arg(long, value_name = "SET")]
     pub(crate) features: Option<PathBuf>,
 
@@ -366,7 +383,7 @@ pub(crate) struct EvalArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["model", "features"])]
     pub(crate) ranks: Option<PathBuf>,
 
-    /// Protocol: cirtorch, dirtorch, token, recall (default by the kind of ground truth)
+    /// Protocol: cirtorch, dirtorch, token, recall, netvlad, gldv2 (default by the kind of ground truth)
     #[arg(long, value_name = "NAME")]
     pub(crate) protocol: Option<String>,
 

@@ -4,7 +4,10 @@ use crate::args::{ModelArgs, RecipeArgs};
 use crate::output::usage;
 use crate::progress::Screen;
 use crate::recipe_choice;
+use sightline::card::Card;
 use sightline::descriptor::WhiteningSettings;
+use sightline::image::recipe::Scales;
+use sightline::nn::Architecture;
 use sightline::{Describer, Model, Settings, pooling_of};
 
 /// Architecture of the seeded network: without training, early layers tell more than late ones.
@@ -17,6 +20,9 @@ pub(crate) const EXTRACTING: f64 = 0.5;
 
 /// Opens the model that was asked for.
 pub(crate) fn model(args: &ModelArgs, screen: &Screen) -> anyhow::Result<Model> {
+    if let Some(name) = &args.arch {
+        Architecture::parse(name).map_err(|error| usage(error.to_string()))?;
+    }
     let Some(path) = &args.model else {
         return Err(usage(
             "No model was given. Name a checkpoint with --model FILE (and --arch NAME where it does not say its own), or try \
@@ -38,6 +44,23 @@ pub(crate) fn model(args: &ModelArgs, screen: &Screen) -> anyhow::Result<Model> 
         ));
     }
     Ok(model)
+}
+
+/// Makes a model ready to describe a query as the descriptors of `card` were made.
+pub(crate) fn describer_like(
+    card: &Card,
+    model: &Model,
+    args: &ModelArgs,
+    recipe: &RecipeArgs,
+    threads: usize,
+) -> anyhow::Result<Describer> {
+    let settings = Settings {
+        device: args.device.clone(),
+        threads,
+        max_pixels: recipe.max_pixels,
+        ..Settings::like(card)?
+    };
+    Ok(Describer::new(model, settings)?)
 }
 
 /// Makes a model ready with the recipe that was asked for; `power` is that of a whitening where none was given.
@@ -64,6 +87,12 @@ pub(crate) fn describer(
     } else {
         args.scales.clone()
     };
+    if recipe_made.scales == Scales::None && scales != [1.0] {
+        return Err(usage(
+            "This recipe knows no scales: give several --trfs texts, one for each size, or set how a scale is made \
+             with --set scales=tensor-given",
+        ));
+    }
     let pooling = pooling_of(recipe.recipe.as_deref().unwrap_or(fallback), model, &scales);
     let whitening = args.whiten.clone().map(|name| {
         let default = WhiteningSettings::default();

@@ -46,15 +46,30 @@ pub(crate) fn run(args: &SearchArgs, threads: usize, screen: &Screen) -> anyhow:
         return Err(usage("-k 0 asks for no answers"));
     }
     let model = model_choice::model(&args.model, screen)?;
-    let mut describer = model_choice::describer(
-        &model,
-        &args.model,
-        &args.recipe,
-        threads,
-        model_choice::EXTRACTING,
-    )?;
+    let set = args.features.as_ref().map(DescriptorSet::open).transpose()?;
+    let card = set.as_ref().and_then(DescriptorSet::card);
+    let mut describer = match card {
+        // A query is described as its collection was, unless something else is asked for.
+        Some(card) if args.recipe.is_default() && args.model.asks_nothing_else() => {
+            model_choice::describer_like(card, &model, &args.model, &args.recipe, threads)?
+        }
+        _ => model_choice::describer(
+            &model,
+            &args.model,
+            &args.recipe,
+            threads,
+            model_choice::EXTRACTING,
+        )?,
+    };
     let query = describer.describe_file(&args.query, region.map(|[x, y, w, h]| [x, y, x + w, y + h]))?;
-    let collection = collection(args, &mut describer, screen)?;
+    let collection = match set {
+        Some(set) => Collection {
+            set,
+            folder: None,
+            skipped: Vec::new(),
+        },
+        None => folder(args, &mut describer, screen)?,
+    };
     let set = &collection.set;
     if let (Some(left), Some(right)) = (set.card(), query.card()) {
         refuse_to_mix(
@@ -136,15 +151,8 @@ fn region(numbers: &[f64]) -> anyhow::Result<Option<[f64; 4]>> {
     }
 }
 
-/// Opens the set that was named, or brings the folder's cached set up to date.
-fn collection(args: &SearchArgs, describer: &mut Describer, screen: &Screen) -> anyhow::Result<Collection> {
-    if let Some(path) = &args.features {
-        return Ok(Collection {
-            set: DescriptorSet::open(path)?,
-            folder: None,
-            skipped: Vec::new(),
-        });
-    }
+/// Brings the folder's cached set up to date.
+fn folder(args: &SearchArgs, describer: &mut Describer, screen: &Screen) -> anyhow::Result<Collection> {
     let folder = args
         .folder
         .as_deref()

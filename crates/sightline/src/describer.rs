@@ -43,6 +43,49 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// The settings that made the descriptors of a card, so that a query is described as they were.
+    ///
+    /// # Errors
+    /// When the card holds a recipe that this version does not know.
+    pub fn like(card: &Card) -> Result<Self, Error> {
+        let identity = &card.identity;
+        let recipe = Recipe::from_json(&identity.recipe)?;
+        let pooling = match (identity.scales.pooling.as_str(), identity.scales.power) {
+            ("dirtorch-mean", _) => ScalePooling::DirtorchMean,
+            ("dirtorch-gem", Some(power)) => ScalePooling::DirtorchGem { power },
+            ("token", _) => ScalePooling::Token,
+            (_, power) => ScalePooling::Cirtorch {
+                msp: power.unwrap_or(1.0),
+            },
+        };
+        let whitening = identity.whitening.as_ref().map(|whitening| {
+            let default = WhiteningSettings::default();
+            let settings = WhiteningSettings {
+                power: whitening.power.unwrap_or(default.power),
+                dims: whitening.dims,
+                multiplier: whitening.multiplier.unwrap_or(default.multiplier),
+                l2: whitening.l2,
+            };
+            (whitening.name.clone(), settings)
+        });
+        Ok(Self {
+            // The card lists every pass; a recipe with several transform texts makes several at each scale.
+            scales: identity
+                .scales
+                .values
+                .iter()
+                .copied()
+                .step_by(recipe.passes())
+                .collect(),
+            recipe: Some(recipe),
+            pooling: Some(pooling),
+            whitening,
+            ..Self::default()
+        })
+    }
+}
+
 /// A model and a recipe made ready.
 pub struct Describer {
     executor: Box<dyn Executor>,
