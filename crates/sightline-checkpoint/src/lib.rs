@@ -1,6 +1,6 @@
 //! Reads other people's files: torch, pickle, Matlab 5, npy, npz, safetensors; never runs code from a file.
 //!
-//! [`read`] looks at a file's content and gives a tree of plain data ([`Value`]), whose tensors are views of the
+//! [`read()`] looks at a file's content and gives a tree of plain data ([`Value`]), whose tensors are views of the
 //! memory-mapped file. [`recognise()`] says what a checkpoint is: whose, of which network, with which options,
 //! weights and whitenings. A file may build only what is on a list; damaged and hostile files are refused with a
 //! sentence, in bounded time and memory.

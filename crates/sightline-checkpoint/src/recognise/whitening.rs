@@ -9,7 +9,7 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WhiteningForm {
-    /// y = (x - mean) matrix[:v]^T, divided by variance[:v]^p: scikit-learn's PCA with `whiten`.
+    /// y = (x - mean) `matrix[:v]^T`, divided by `variance[:v]^p`: scikit-learn's PCA with `whiten`.
     PcaWhiten,
     /// The same without the division: PCA without `whiten`.
     Pca,
