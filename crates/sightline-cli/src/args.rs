@@ -2,7 +2,9 @@
 //!
 //! Nothing here computes. The completions and the manual page are made from these definitions.
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use sightline::eval::Protocol;
 use std::path::PathBuf;
 
 /// Finds pictures of the same thing.
@@ -383,8 +385,8 @@ pub(crate) struct EvalArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["model", "features"])]
     pub(crate) ranks: Option<PathBuf>,
 
-    /// Protocol: cirtorch, dirtorch, token, recall, netvlad, gldv2 (default by the kind of ground truth)
-    #[arg(long, value_name = "NAME")]
+    /// Protocol (default by the kind of ground truth)
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Protocol::ALL.map(Protocol::name)))]
     pub(crate) protocol: Option<String>,
 
     /// The k of mP@k and of recall at k
