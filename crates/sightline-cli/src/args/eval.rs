@@ -1,0 +1,68 @@
+//! What may be typed after `eval`.
+
+use super::{ModelArgs, RecipeArgs};
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+use sightline::eval::Protocol;
+use std::path::PathBuf;
+
+#[derive(Args, Debug)]
+#[command(group = clap::ArgGroup::new("what").required(true).args(["model", "features", "ranks"]))]
+#[command(
+    after_help = "D is a ground truth (gnd_*.pkl, .mat, .json), a folder of classic text files, a known name under --data-root, \
+a labelled folder, or a dirtorch data set.\n\nExamples:\n  \
+sightline eval --dataset gnd_kth.pkl --images jpg --model weights.pth --arch resnet18:layer3/gem --recipe cirtorch --size 512\n  \
+sightline eval --dataset gnd_roxford5k.pkl --features db.safetensors --query-features q.safetensors --json out.json\n  \
+sightline eval --dataset gnd_roxford5k.pkl --ranks ranks.npy"
+)]
+pub(crate) struct EvalArgs {
+    /// The ground truth
+    #[arg(long, value_name = "D")]
+    pub(crate) dataset: String,
+
+    /// Folder that holds the pictures
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) images: Option<PathBuf>,
+
+    /// Folder that holds the known data sets (default: $SIGHTLINE_DATA, then $DB_ROOT)
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) data_root: Option<PathBuf>,
+
+    /// The database's descriptors (a query's too, where the database queries itself)
+    #[arg(long, value_name = "SET", conflicts_with = "model")]
+    pub(crate) features: Option<PathBuf>,
+
+    /// The queries' descriptors
+    #[arg(long, value_name = "SET", requires = "features")]
+    pub(crate) query_features: Option<PathBuf>,
+
+    /// Rankings: .npy [list length, queries] of image indices, or text with one query's indices a line
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["model", "features"])]
+    pub(crate) ranks: Option<PathBuf>,
+
+    /// Protocol (default by the kind of ground truth)
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Protocol::ALL.map(Protocol::name)))]
+    pub(crate) protocol: Option<String>,
+
+    /// The k of mP@k and of recall at k
+    #[arg(long, value_name = "K,K,...", value_delimiter = ',')]
+    pub(crate) kappas: Vec<usize>,
+
+    /// Seed of the bootstrap that gives the confidence interval
+    #[arg(long, default_value_t = 0, value_name = "SEED")]
+    pub(crate) seed: u64,
+
+    /// Write everything as JSON to this file ("-": stdout)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+
+    /// Write a self-contained report page
+    #[arg(long, value_name = "FILE", requires = "images")]
+    pub(crate) report: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+
+    #[command(flatten)]
+    pub(crate) recipe: RecipeArgs,
+}

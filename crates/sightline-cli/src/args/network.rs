@@ -1,0 +1,48 @@
+//! Which network, and on what it runs: shared by every subcommand that describes pictures.
+
+use clap::Args;
+use std::path::PathBuf;
+
+/// Which network, and on what it runs.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Model")]
+pub(crate) struct ModelArgs {
+    /// Checkpoint of an original project, or `seeded` for a network with random (but fixed) weights
+    #[arg(long, value_name = "FILE")]
+    pub(crate) model: Option<PathBuf>,
+
+    /// Architecture, where the checkpoint does not say it: resnet101/gem, or up to a stage, resnet18:layer3/gem
+    #[arg(long, value_name = "NAME")]
+    pub(crate) arch: Option<String>,
+
+    /// Where the network runs: cpu (a recorded plan), burn (the network itself, on the CPU), cuda, cuda:1, wgpu
+    #[arg(long, default_value = "cpu", value_name = "DEVICE")]
+    pub(crate) device: String,
+
+    /// Scales at which every picture is described; the descriptors are pooled (default 1)
+    #[arg(long, value_name = "S,S,...", value_delimiter = ',')]
+    pub(crate) scales: Vec<f64>,
+
+    /// Whitening of the checkpoint to apply, by its name (`model inspect` lists them)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) whiten: Option<String>,
+
+    /// Power of the whitening's eigenvalues (default as dirtorch: 0.25 for eval, else 0.5)
+    #[arg(long, value_name = "P", requires = "whiten")]
+    pub(crate) whitenp: Option<f64>,
+
+    /// Number of whitened dimensions to keep
+    #[arg(long, value_name = "D", requires = "whiten")]
+    pub(crate) whitenv: Option<usize>,
+
+    /// Multiplier of the whitening's eigenvalues
+    #[arg(long, value_name = "M", requires = "whiten")]
+    pub(crate) whitenm: Option<f64>,
+}
+
+impl ModelArgs {
+    /// Whether neither scales nor a whitening were asked for.
+    pub(crate) fn asks_nothing_else(&self) -> bool {
+        self.scales.is_empty() && self.whiten.is_none()
+    }
+}
