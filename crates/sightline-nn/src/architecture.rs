@@ -1,5 +1,7 @@
 //! Names of networks: `TRUNK[:STAGE]/HEAD[-OPTIONS]`.
 
+use crate::dirtorch_head::DirtorchHead;
+use crate::head::Head;
 use crate::parameters::{Parameters, Wanted};
 use crate::pooling::PoolingKind;
 use crate::resnet::Trunk;
@@ -30,65 +32,6 @@ pub struct Architecture {
     pub head: Head,
 }
 
-/// What follows the trunk.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Head {
-    /// Sightline's own: pooling, then L2 with max(norm, 1e-12). Names `gem`, `mac`, `spoc`; `gem-p2.5` for
-    /// another power where the file holds none.
-    Pooled(PoolingKind),
-    /// dirtorch's `ResNet_RMAC`. Names `dir-gem`, `dir-max`, `dir-avg`.
-    Dirtorch(DirtorchHead),
-    /// Mean over the map and a linear layer, no normalisation: torchvision's and dirtorch's classifiers. Name
-    /// `classifier`.
-    Classifier {
-        /// Number of classes; none means as many as the file has (1000 without a file). Option `-outN`.
-        classes: Option<usize>,
-    },
-    /// cirtorch's `ImageRetrievalNet`. Names `cir-gem`, `cir-gemmp`, `cir-mac`, `cir-spoc`; option `-w`.
-    Cirtorch(CirtorchHead),
-}
-
-/// Options of dirtorch's `ResNet_RMAC`, under the names of `rmac_resnet.py`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct DirtorchHead {
-    /// Gem, maximum or mean; the power is `gemp`. Option `-p2.7`.
-    pub pooling: PoolingKind,
-    /// Length of the descriptor; none means what the file has (2048 without a file). Option `-outN`.
-    pub out_dim: Option<usize>,
-    /// L2 before the linear layer. Option `-normfeatures`.
-    pub norm_features: bool,
-    /// How much more the middle of the picture counts. Option `-bias0.3`.
-    pub center_bias: f32,
-    /// Leave the linear layer out. Option `-nofc`.
-    pub without_fc: bool,
-}
-
-/// Options of cirtorch's plain networks.
-#[derive(Clone, Debug, PartialEq)]
-pub struct CirtorchHead {
-    /// The global pooling.
-    pub pooling: PoolingKind,
-    /// A learned whitening layer after it.
-    pub whitening: bool,
-}
-
-impl DirtorchHead {
-    /// dirtorch's defaults with that pooling.
-    pub fn new(pooling: PoolingKind) -> Self {
-        Self {
-            pooling,
-            out_dim: None,
-            norm_features: false,
-            center_bias: 0.0,
-            without_fc: false,
-        }
-    }
-
-    pub(crate) fn dim(&self) -> usize {
-        self.out_dim.unwrap_or(2048)
-    }
-}
-
 /// A name that stands for no network.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[error("`{name}` is no network that Sightline knows: {reason}.{advice}")]
@@ -97,22 +40,6 @@ pub struct ArchitectureError {
     reason: String,
     advice: String,
 }
-
-const HEADS: [&str; 11] = [
-    "gem",
-    "mac",
-    "spoc",
-    "dir-gem",
-    "dir-max",
-    "dir-avg",
-    "classifier",
-    "cir-gem",
-    "cir-gemmp",
-    "cir-mac",
-    "cir-spoc",
-];
-
-const GEM: PoolingKind = PoolingKind::Gem { p: 3.0 };
 
 impl Architecture {
     /// Reads a name.
@@ -145,8 +72,7 @@ impl Architecture {
                 let Some(trunk) = Trunk::new(depth, stage) else {
                     continue;
                 };
-                for head in HEADS.into_iter().chain(["cir-gem-w", "cir-mac-w", "cir-spoc-w"]) {
-                    let Ok(head) = read_head(head) else { continue };
+                for head in Head::known() {
                     let architecture = Self { trunk, head };
                     let name = architecture.to_string();
                     known.push(Known { name, architecture });
@@ -163,7 +89,7 @@ impl Architecture {
         {
             return Ok(Self {
                 trunk: read_trunk(&format!("resnet{depth}"))?,
-                head: Head::Dirtorch(DirtorchHead::new(GEM)),
+                head: Head::Dirtorch(DirtorchHead::new(PoolingKind::GEM)),
             });
         }
         let (trunk, head) = name
@@ -171,7 +97,7 @@ impl Architecture {
             .ok_or("it has no `/` between trunk and head")?;
         Ok(Self {
             trunk: read_trunk(trunk)?,
-            head: read_head(head)?,
+            head: Head::read(head)?,
         })
     }
 
@@ -185,25 +111,13 @@ impl Architecture {
     /// The same architecture with the sizes that a file decides (length of the descriptor, number of classes).
     #[must_use]
     pub fn sized_by(mut self, weights: &Weights<'_>) -> Self {
-        let rows = weights
-            .shape("fc.weight")
-            .and_then(|shape| shape.first().copied());
-        match &mut self.head {
-            Head::Dirtorch(DirtorchHead { out_dim: size, .. }) | Head::Classifier { classes: size } => {
-                *size = size.or(rows);
-            }
-            Head::Pooled(_) | Head::Cirtorch(_) => {}
-        }
+        self.head.sized_by(weights);
         self
     }
 
     /// Length of the descriptor.
     pub fn dim(&self) -> usize {
-        match &self.head {
-            Head::Dirtorch(options) if !options.without_fc => options.dim(),
-            Head::Classifier { classes } => classes.unwrap_or(1000),
-            _ => self.trunk.channels(),
-        }
+        self.head.dim(self.trunk.channels())
     }
 }
 
@@ -244,139 +158,9 @@ fn read_trunk(text: &str) -> Result<Trunk, String> {
     })
 }
 
-fn read_head(text: &str) -> Result<Head, String> {
-    // The longest head name that the text begins with; what follows it are options.
-    let base = HEADS
-        .into_iter()
-        .filter(|head| text == *head || text.starts_with(&format!("{head}-")))
-        .max_by_key(|head| head.len())
-        .ok_or_else(|| format!("there is no head `{text}`; there are {}", HEADS.join(", ")))?;
-    let options = text[base.len()..].split('-').skip(1);
-    let mut head = match base {
-        "gem" => Head::Pooled(GEM),
-        "mac" => Head::Pooled(PoolingKind::Mac),
-        "spoc" => Head::Pooled(PoolingKind::Spoc),
-        "dir-gem" => Head::Dirtorch(DirtorchHead::new(GEM)),
-        "dir-max" => Head::Dirtorch(DirtorchHead::new(PoolingKind::Mac)),
-        "dir-avg" => Head::Dirtorch(DirtorchHead::new(PoolingKind::Spoc)),
-        "classifier" => Head::Classifier { classes: None },
-        _ => Head::Cirtorch(CirtorchHead {
-            pooling: match base {
-                "cir-gem" => GEM,
-                "cir-gemmp" => PoolingKind::GemPerChannel { p: 3.0 },
-                "cir-mac" => PoolingKind::Mac,
-                _ => PoolingKind::Spoc,
-            },
-            whitening: false,
-        }),
-    };
-    for option in options {
-        read_option(&mut head, option)
-            .ok_or_else(|| format!("the head `{base}` has no option `{option}`"))?;
-    }
-    Ok(head)
-}
-
-/// Applies one option; none if the head does not have it.
-fn read_option(head: &mut Head, option: &str) -> Option<()> {
-    let size = |text: &str| {
-        text.parse::<usize>()
-            .ok()
-            .filter(|size| (1..=1 << 20).contains(size))
-    };
-    match head {
-        Head::Pooled(pooling) => set_power(pooling, option.strip_prefix('p')?),
-        Head::Cirtorch(cirtorch) => match option {
-            "w" => {
-                cirtorch.whitening = true;
-                Some(())
-            }
-            _ => set_power(&mut cirtorch.pooling, option.strip_prefix('p')?),
-        },
-        Head::Classifier { classes } => {
-            *classes = Some(size(option.strip_prefix("out")?)?);
-            Some(())
-        }
-        Head::Dirtorch(dirtorch) => {
-            if option == "normfeatures" {
-                dirtorch.norm_features = true;
-            } else if option == "nofc" {
-                dirtorch.without_fc = true;
-            } else if let Some(bias) = option.strip_prefix("bias") {
-                dirtorch.center_bias = bias.parse().ok().filter(|bias: &f32| bias.is_finite())?;
-            } else if let Some(count) = option.strip_prefix("out") {
-                dirtorch.out_dim = Some(size(count)?);
-            } else {
-                set_power(&mut dirtorch.pooling, option.strip_prefix('p')?)?;
-            }
-            Some(())
-        }
-    }
-}
-
-fn set_power(pooling: &mut PoolingKind, text: &str) -> Option<()> {
-    let power: f32 = text.parse().ok().filter(|p: &f32| p.is_finite() && *p > 0.0)?;
-    match pooling {
-        PoolingKind::Gem { p } | PoolingKind::GemPerChannel { p } => *p = power,
-        PoolingKind::Mac | PoolingKind::Spoc => return None,
-    }
-    Some(())
-}
-
 impl fmt::Display for Architecture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/", self.trunk)?;
-        let pooling = match &self.head {
-            Head::Pooled(pooling) => {
-                write!(f, "{}", own_word(*pooling))?;
-                pooling
-            }
-            Head::Classifier { classes } => {
-                write!(f, "classifier")?;
-                return classes.map_or(Ok(()), |classes| write!(f, "-out{classes}"));
-            }
-            Head::Dirtorch(dirtorch) => {
-                let word = match dirtorch.pooling {
-                    PoolingKind::Mac => "max",
-                    PoolingKind::Spoc => "avg",
-                    PoolingKind::Gem { .. } | PoolingKind::GemPerChannel { .. } => "gem",
-                };
-                write!(f, "dir-{word}")?;
-                if let Some(out_dim) = dirtorch.out_dim {
-                    write!(f, "-out{out_dim}")?;
-                }
-                if dirtorch.norm_features {
-                    write!(f, "-normfeatures")?;
-                }
-                if dirtorch.center_bias != 0.0 {
-                    write!(f, "-bias{}", dirtorch.center_bias)?;
-                }
-                if dirtorch.without_fc {
-                    write!(f, "-nofc")?;
-                }
-                &dirtorch.pooling
-            }
-            Head::Cirtorch(cirtorch) => {
-                write!(f, "cir-{}", own_word(cirtorch.pooling))?;
-                if cirtorch.whitening {
-                    write!(f, "-w")?;
-                }
-                &cirtorch.pooling
-            }
-        };
-        match pooling {
-            PoolingKind::Gem { p } | PoolingKind::GemPerChannel { p } if *p != 3.0 => write!(f, "-p{p}"),
-            _ => Ok(()),
-        }
-    }
-}
-
-fn own_word(pooling: PoolingKind) -> &'static str {
-    match pooling {
-        PoolingKind::Gem { .. } => "gem",
-        PoolingKind::GemPerChannel { .. } => "gemmp",
-        PoolingKind::Mac => "mac",
-        PoolingKind::Spoc => "spoc",
+        write!(f, "{}/{}", self.trunk, self.head)
     }
 }
 

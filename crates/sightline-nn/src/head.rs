@@ -1,96 +1,178 @@
-//! What follows the trunk: from a feature map to a descriptor.
+//! What follows the trunk: its names, and from a feature map to a descriptor.
 
 use crate::Ops;
-use crate::architecture::{CirtorchHead, DirtorchHead, Head};
-use crate::center_bias::center_bias;
+use crate::cirtorch_head::{CirtorchHead, CirtorchModule};
+use crate::dirtorch_head::{DirtorchHead, DirtorchModule};
 use crate::linear::Linear;
-use crate::normalise::{l2_normalise, l2n};
+use crate::normalise::l2_normalise;
 use crate::parameters::Parameters;
 use crate::pooling::{Pooling, PoolingKind, Power};
+use crate::weights::Weights;
 use burn::module::Module;
+use std::fmt;
+
+/// What follows the trunk.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Head {
+    /// Sightline's own: pooling, then L2 with max(norm, 1e-12). Names `gem`, `mac`, `spoc`; `gem-p2.5` for
+    /// another power where the file holds none.
+    Pooled(PoolingKind),
+    /// dirtorch's `ResNet_RMAC`. Names `dir-gem`, `dir-max`, `dir-avg`.
+    Dirtorch(DirtorchHead),
+    /// Mean over the map and a linear layer, no normalisation: torchvision's and dirtorch's classifiers. Name
+    /// `classifier`.
+    Classifier {
+        /// Number of classes; none means as many as the file has (1000 without a file). Option `-outN`.
+        classes: Option<usize>,
+    },
+    /// cirtorch's `ImageRetrievalNet`. Names `cir-gem`, `cir-gemmp`, `cir-mac`, `cir-spoc`; option `-w`.
+    Cirtorch(CirtorchHead),
+}
+
+const OWN: [(&str, PoolingKind); 3] = [
+    ("gem", PoolingKind::GEM),
+    ("mac", PoolingKind::Mac),
+    ("spoc", PoolingKind::Spoc),
+];
+
+/// Classes of ImageNet, which a classifier without a file has.
+const CLASSES: usize = 1000;
+
+impl Head {
+    /// Every head without options, and its name.
+    pub(crate) fn all() -> Vec<(&'static str, Self)> {
+        let own = OWN.map(|(name, kind)| (name, Self::Pooled(kind)));
+        let dirtorch = DirtorchHead::all().map(|(name, head)| (name, Self::Dirtorch(head)));
+        let cirtorch = CirtorchHead::all().map(|(name, head)| (name, Self::Cirtorch(head)));
+        own.into_iter()
+            .chain(dirtorch)
+            .chain([("classifier", Self::Classifier { classes: None })])
+            .chain(cirtorch)
+            .collect()
+    }
+
+    /// The heads that files are compared with: all without options, and those whose options bring layers.
+    pub(crate) fn known() -> Vec<Self> {
+        let plain = Self::all().into_iter().map(|(_, head)| head);
+        plain
+            .chain(CirtorchHead::whitened().into_iter().map(Self::Cirtorch))
+            .collect()
+    }
+
+    /// Reads a head's name with its options.
+    pub(crate) fn read(text: &str) -> Result<Self, String> {
+        // The longest head name that the text begins with; what follows it are options.
+        let (base, mut head) = Self::all()
+            .into_iter()
+            .filter(|(head, _)| text == *head || text.starts_with(&format!("{head}-")))
+            .max_by_key(|(head, _)| head.len())
+            .ok_or_else(|| {
+                let names: Vec<&str> = Self::all().iter().map(|(name, _)| *name).collect();
+                format!("there is no head `{text}`; there are {}", names.join(", "))
+            })?;
+        for option in text[base.len()..].split('-').skip(1) {
+            head.apply(option)
+                .ok_or_else(|| format!("the head `{base}` has no option `{option}`"))?;
+        }
+        Ok(head)
+    }
+
+    /// Applies one option; none if the head does not have it.
+    fn apply(&mut self, option: &str) -> Option<()> {
+        match self {
+            Self::Pooled(pooling) => pooling.set_power(option),
+            Self::Cirtorch(head) => head.apply(option),
+            Self::Dirtorch(head) => head.apply(option),
+            Self::Classifier { classes } => {
+                *classes = Some(read_size(option.strip_prefix("out")?)?);
+                Some(())
+            }
+        }
+    }
+
+    /// Takes over the sizes that a file decides (length of the descriptor, number of classes).
+    pub(crate) fn sized_by(&mut self, weights: &Weights<'_>) {
+        let rows = |layer: &str| weights.shape(&format!("{layer}.weight"))?.first().copied();
+        match self {
+            Self::Dirtorch(head) => head.out_dim = head.out_dim.or(rows("fc")),
+            Self::Classifier { classes } => *classes = classes.or(rows("fc")),
+            Self::Pooled(_) | Self::Cirtorch(_) => {}
+        }
+    }
+
+    /// Length of the descriptor behind a map of that many channels.
+    pub(crate) fn dim(&self, channels: usize) -> usize {
+        match self {
+            Self::Dirtorch(head) => head.dim(channels),
+            Self::Classifier { classes } => classes.unwrap_or(CLASSES),
+            Self::Pooled(_) | Self::Cirtorch(_) => channels,
+        }
+    }
+}
+
+/// A length or a count in a name, bounded so that no name asks for more memory than there is.
+pub(crate) fn read_size(text: &str) -> Option<usize> {
+    let size = text.parse().ok()?;
+    (1..=1 << 20).contains(&size).then_some(size)
+}
+
+impl fmt::Display for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pooled(pooling) => {
+                write!(f, "{}", pooling.word())?;
+                pooling.write_power(f)
+            }
+            Self::Classifier { classes } => {
+                write!(f, "classifier")?;
+                classes.map_or(Ok(()), |classes| write!(f, "-out{classes}"))
+            }
+            Self::Dirtorch(head) => head.fmt(f),
+            Self::Cirtorch(head) => head.fmt(f),
+        }
+    }
+}
 
 /// From a feature map `[N, C, H, W]` to a descriptor `[N, D]`.
 #[derive(Module, Debug)]
-pub(crate) struct HeadModule {
-    pooling: Pooling,
-    /// dirtorch's `fc`, a classifier's `fc`, or cirtorch's `whiten`.
-    linear: Option<Linear>,
-    #[module(skip)]
-    head: Head,
+pub(crate) enum HeadModule {
+    Pooled(Pooling),
+    Dirtorch(DirtorchModule),
+    Classifier(Linear),
+    Cirtorch(CirtorchModule),
 }
 
 impl HeadModule {
     pub(crate) fn take(parameters: &mut Parameters<'_>, head: &Head, channels: usize) -> Self {
-        let (pooling, linear) = match head {
-            Head::Pooled(kind) => (
-                Pooling::take(parameters, "pool", *kind, channels, Power::Optional),
-                None,
-            ),
-            Head::Dirtorch(options) => (
-                Pooling::take(parameters, "adpool", options.pooling, channels, Power::Required),
-                // The original builds the layer (and its checkpoints hold it) even where it is not used.
-                Some(Linear::take(parameters, "fc", options.dim(), channels)),
-            ),
-            Head::Classifier { classes } => (
-                Pooling::take(parameters, "pool", PoolingKind::Spoc, channels, Power::Required),
-                Some(Linear::take(parameters, "fc", classes.unwrap_or(1000), channels)),
-            ),
-            Head::Cirtorch(CirtorchHead { pooling, whitening }) => (
-                Pooling::take(parameters, "pool", *pooling, channels, Power::Required),
-                whitening.then(|| Linear::take(parameters, "whiten", channels, channels)),
-            ),
-        };
-        Self {
-            pooling,
-            linear,
-            head: head.clone(),
+        match head {
+            Head::Pooled(kind) => Self::Pooled(Pooling::take(
+                parameters,
+                "pool",
+                *kind,
+                channels,
+                Power::Optional,
+            )),
+            Head::Dirtorch(head) => Self::Dirtorch(DirtorchModule::take(parameters, head, channels)),
+            Head::Classifier { classes } => {
+                let classes = classes.unwrap_or(CLASSES);
+                Self::Classifier(Linear::take(parameters, "fc", classes, channels))
+            }
+            Head::Cirtorch(head) => Self::Cirtorch(CirtorchModule::take(parameters, head, channels)),
         }
     }
 
     pub(crate) fn forward<O: Ops>(&self, ops: &mut O, x: O::T<4>) -> O::T<2> {
-        match &self.head {
-            Head::Pooled(_) => {
-                let x = self.pooling.forward(ops, x);
+        match self {
+            Self::Pooled(pooling) => {
+                let x = pooling.forward(ops, x);
                 l2_normalise(ops, x)
             }
-            Head::Dirtorch(options) => self.dirtorch(ops, x, options),
-            Head::Classifier { .. } => {
-                let x = self.pooling.forward(ops, x);
-                self.apply_linear(ops, x)
+            Self::Dirtorch(head) => head.forward(ops, x),
+            Self::Classifier(linear) => {
+                let x = ops.global_mean(x);
+                linear.forward(ops, x)
             }
-            Head::Cirtorch(options) => {
-                let x = self.pooling.forward(ops, x);
-                let x = l2n(ops, x);
-                if !options.whitening {
-                    return x;
-                }
-                let x = self.apply_linear(ops, x);
-                l2n(ops, x)
-            }
-        }
-    }
-
-    /// `ResNet_RMAC.forward` of dirtorch's `rmac_resnet.py`.
-    fn dirtorch<O: Ops>(&self, ops: &mut O, x: O::T<4>, options: &DirtorchHead) -> O::T<2> {
-        let x = if options.center_bias > 0.0 {
-            center_bias(ops, x, options.center_bias)
-        } else {
-            x
-        };
-        let mut x = self.pooling.forward(ops, x);
-        if options.norm_features {
-            x = l2_normalise(ops, x);
-        }
-        if !options.without_fc {
-            x = self.apply_linear(ops, x);
-        }
-        l2_normalise(ops, x)
-    }
-
-    fn apply_linear<O: Ops>(&self, ops: &mut O, x: O::T<2>) -> O::T<2> {
-        match &self.linear {
-            Some(linear) => linear.forward(ops, x),
-            None => x,
+            Self::Cirtorch(head) => head.forward(ops, x),
         }
     }
 }

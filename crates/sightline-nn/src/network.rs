@@ -1,9 +1,9 @@
 //! A whole network: loading it, running it through any executor, recording it.
 
 use crate::Ops;
-use crate::architecture::{Architecture, Head};
+use crate::architecture::Architecture;
 use crate::fit;
-use crate::head::HeadModule;
+use crate::head::{Head, HeadModule};
 use crate::parameters::{Parameters, TensorProblem};
 use crate::recorder::{PlanRecorder, RecordError};
 use crate::resnet::{Naming, ResNet};

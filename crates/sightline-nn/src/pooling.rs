@@ -4,6 +4,7 @@ use crate::Ops;
 use crate::parameters::Parameters;
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
+use std::fmt;
 
 /// Which global pooling.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,6 +23,43 @@ pub enum PoolingKind {
     Mac,
     /// Mean.
     Spoc,
+}
+
+impl PoolingKind {
+    /// The usual start of a generalised mean.
+    pub(crate) const GEM: Self = Self::Gem { p: 3.0 };
+
+    /// Its word in the names of Sightline's and cirtorch's heads.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Gem { .. } => "gem",
+            Self::GemPerChannel { .. } => "gemmp",
+            Self::Mac => "mac",
+            Self::Spoc => "spoc",
+        }
+    }
+
+    /// Applies the option `p2.5` of a head's name; none if it is another option, or the pooling has no power.
+    pub(crate) fn set_power(&mut self, option: &str) -> Option<()> {
+        let power: f32 = option
+            .strip_prefix('p')?
+            .parse()
+            .ok()
+            .filter(|p: &f32| p.is_finite() && *p > 0.0)?;
+        match self {
+            Self::Gem { p } | Self::GemPerChannel { p } => *p = power,
+            Self::Mac | Self::Spoc => return None,
+        }
+        Some(())
+    }
+
+    /// Writes the power as an option of a head's name, unless it is the usual 3.
+    pub(crate) fn write_power(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gem { p } | Self::GemPerChannel { p } if p != 3.0 => write!(f, "-p{p}"),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Whether the file must hold the power of a generalised mean.
