@@ -150,6 +150,7 @@ impl Plan {
         }
         Self {
             channels: self.channels,
+            size: self.size,
             values,
             outputs: self
                 .outputs

@@ -12,8 +12,8 @@ const INT64: i64 = 7;
 pub(crate) const INPUT: &str = "image";
 
 impl Plan {
-    /// The plan as the bytes of an ONNX file: one input `image` `[N, C, H, W]` with free N, H and W, and the
-    /// plan's outputs under their names.
+    /// The plan as the bytes of an ONNX file: one input `image` `[N, C, H, W]` with free N, free H and W unless
+    /// the plan is made for one size, and the plan's outputs under their names.
     ///
     /// A linear layer is written as a 1x1 convolution of a one-pixel map: the same numbers, but a runtime then
     /// has no reason to switch between matrix-vector and matrix-matrix kernels (which round differently) with
@@ -36,7 +36,10 @@ impl Plan {
             graph.node("Identity", &[&from], name, &[]);
         }
         graph.message = graph.message.text(2, "plan");
-        let pixels = [Dimension::Named("H"), Dimension::Named("W")];
+        let pixels = match self.size {
+            Some(size) => size.map(Dimension::Known),
+            None => [Dimension::Named("H"), Dimension::Named("W")],
+        };
         let input = [Dimension::Named("N"), Dimension::Known(self.channels)];
         let input = value_info(INPUT, &[input, pixels].concat());
         graph.message = graph.message.message(11, &input);
@@ -107,7 +110,23 @@ impl Graph<'_> {
             ),
             Operation::Relu => self.node("Relu", &names, &out, &[]),
             Operation::MaxPool(window) => self.node("MaxPool", &names, &out, &windows(window)),
+            Operation::Crop {
+                top,
+                left,
+                height,
+                width,
+            } => {
+                let starts = self.ints(&[top as i64, left as i64]);
+                let ends = self.ints(&[(top + height) as i64, (left + width) as i64]);
+                let axes = self.ints(&[2, 3]);
+                self.node("Slice", &[names[0], &starts, &ends, &axes], &out, &[]);
+            }
             Operation::GlobalMean => self.pooled("GlobalAveragePool", &names, &out),
+            Operation::GlobalSum => {
+                let axes = self.ints(&[2, 3]);
+                let keep = [Attribute::Int("keepdims", 0)];
+                self.node("ReduceSum", &[names[0], &axes], &out, &keep);
+            }
             Operation::GlobalMax => self.pooled("GlobalMaxPool", &names, &out),
             Operation::Add => self.node("Add", &names, &out, &[]),
             Operation::Mul => self.node("Mul", &names, &out, &[]),
@@ -118,12 +137,24 @@ impl Graph<'_> {
                 self.node("Clip", &[names[0], &least], &out, &[]);
             }
             Operation::Sqrt => self.node("Sqrt", &names, &out, &[]),
+            Operation::Abs => self.node("Abs", &names, &out, &[]),
             Operation::SumChannels => {
                 let axes = self.ints(&[1]);
                 let keep = [Attribute::Int("keepdims", 1)];
                 self.node("ReduceSum", &[names[0], &axes], &out, &keep);
             }
             Operation::Linear => self.linear(inputs, &names, &out),
+            Operation::StackPixels => {
+                let axes = self.ints(&[2, 3]);
+                let mut pixels = Vec::with_capacity(names.len());
+                for name in &names {
+                    let pixel = self.fresh();
+                    self.node("Unsqueeze", &[name, &axes], &pixel, &[]);
+                    pixels.push(pixel);
+                }
+                let pixels: Vec<&str> = pixels.iter().map(String::as_str).collect();
+                self.node("Concat", &pixels, &out, &[Attribute::Int("axis", 2)]);
+            }
             Operation::Concat { axis } => {
                 let axis = [Attribute::Int("axis", axis as i64)];
                 self.node("Concat", &names, &out, &axis);
@@ -140,24 +171,25 @@ impl Graph<'_> {
     }
 
     fn linear(&mut self, inputs: &[Value], names: &[&str], out: &str) {
-        let (pixel, map, axes) = (self.fresh(), self.fresh(), self.ints(&[2, 3]));
-        self.node("Unsqueeze", &[names[0], &axes], &pixel, &[]);
+        let axes = self.ints(&[2, 3]);
         // The kernel is the matrix with two more axes.
-        let kernel = match self.plan.constant_of(inputs[1]) {
+        let kernel = self.fresh();
+        match self.plan.constant_of(inputs[1]) {
             Some(matrix) => {
-                let name = self.fresh();
                 let shape = [&matrix.shape[..], &[1, 1]].concat();
-                self.weight(&name, &shape, &matrix.data);
-                name
+                self.weight(&kernel, &shape, &matrix.data);
             }
-            None => {
-                let name = self.fresh();
-                self.node("Unsqueeze", &[names[1], &axes], &name, &[]);
-                name
-            }
-        };
-        let mut inputs = vec![pixel.as_str(), kernel.as_str()];
-        inputs.extend(names.get(2));
+            None => self.node("Unsqueeze", &[names[1], &axes], &kernel, &[]),
+        }
+        let bias = names.get(2).copied();
+        if self.plan.rank(inputs[0]) == 4 {
+            let inputs: Vec<&str> = [names[0], &kernel].into_iter().chain(bias).collect();
+            self.node("Conv", &inputs, out, &walk(Convolution::default()));
+            return;
+        }
+        let (pixel, map) = (self.fresh(), self.fresh());
+        self.node("Unsqueeze", &[names[0], &axes], &pixel, &[]);
+        let inputs: Vec<&str> = [pixel.as_str(), &kernel].into_iter().chain(bias).collect();
         self.node("Conv", &inputs, &map, &walk(Convolution::default()));
         self.node("Flatten", &[&map], out, &[Attribute::Int("axis", 1)]);
     }

@@ -84,8 +84,21 @@ pub enum Operation {
     Relu,
     /// Maximum over windows of `[N, C, H, W]`.
     MaxPool(Window),
+    /// The part of `[N, C, H, W]` that begins at row `top` and column `left`: -> `[N, C, height, width]`.
+    Crop {
+        /// First row.
+        top: usize,
+        /// First column.
+        left: usize,
+        /// Number of rows.
+        height: usize,
+        /// Number of columns.
+        width: usize,
+    },
     /// Mean over all pixels: `[N, C, H, W]` -> `[N, C]`.
     GlobalMean,
+    /// Sum over all pixels: `[N, C, H, W]` -> `[N, C]`.
+    GlobalSum,
     /// Maximum over all pixels: `[N, C, H, W]` -> `[N, C]`.
     GlobalMax,
     /// a + b.
@@ -100,10 +113,15 @@ pub enum Operation {
     ClampMin(f32),
     /// Square root.
     Sqrt,
-    /// Sum over axis 1, which stays with length 1: `[N, C]` -> `[N, 1]`.
+    /// |x|.
+    Abs,
+    /// Sum over axis 1, which stays with length 1: `[N, C]` -> `[N, 1]`, `[N, C, H, W]` -> `[N, 1, H, W]`.
     SumChannels,
-    /// y = W x + b for each row: `[N, C]`, weight `[O, C]`, perhaps bias `[O]` -> `[N, O]`.
+    /// y = W x + b for each row: `[N, C]`, weight `[O, C]`, perhaps bias `[O]` -> `[N, O]`; or for each pixel:
+    /// `[N, C, H, W]` -> `[N, O, H, W]`.
     Linear,
+    /// Rows as the pixels of a map one pixel wide: k times `[N, C]` -> `[N, C, k, 1]`.
+    StackPixels,
     /// All inputs after one another along that axis.
     Concat {
         /// The axis.
@@ -115,10 +133,12 @@ pub enum Operation {
 
 /// A frozen network: constants, operations in the order they run, named outputs.
 ///
-/// It has one input, `[N, C, H, W]` with any N, H and W.
+/// It has one input, `[N, C, H, W]` with any N, and any H and W unless it is made for one size.
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub(crate) channels: usize,
+    /// Height and width of the input, where they are fixed.
+    pub(crate) size: Option<[usize; 2]>,
     pub(crate) values: Vec<Source>,
     pub(crate) outputs: Vec<(String, Value)>,
 }
@@ -128,10 +148,18 @@ impl Plan {
     pub fn new(channels: usize) -> (Self, Value) {
         let plan = Self {
             channels,
+            size: None,
             values: vec![Source::Input],
             outputs: Vec::new(),
         };
         (plan, Value(0))
+    }
+
+    /// As [`Plan::new`], for inputs of that height and width only.
+    pub fn for_size(channels: usize, size: [usize; 2]) -> (Self, Value) {
+        let (mut plan, input) = Self::new(channels);
+        plan.size = Some(size);
+        (plan, input)
     }
 
     /// Adds a constant.
@@ -159,6 +187,11 @@ impl Plan {
     /// Channels of the input.
     pub fn channels(&self) -> usize {
         self.channels
+    }
+
+    /// Height and width of the input, where the plan is made for one size.
+    pub fn size(&self) -> Option<[usize; 2]> {
+        self.size
     }
 
     /// Names of the outputs, in order.
@@ -193,10 +226,12 @@ impl Plan {
                     let of_inputs = step.inputs.iter().filter_map(|input| ranks.get(input.0));
                     match step.operation {
                         Operation::Conv2d(_) | Operation::MaxPool(_) | Operation::ResizeLike(_) => 4,
-                        Operation::GlobalMean | Operation::GlobalMax => 2,
-                        Operation::SumChannels | Operation::Linear => 2,
-                        Operation::BatchNorm { .. } => 4,
+                        Operation::GlobalMean | Operation::GlobalSum | Operation::GlobalMax => 2,
+                        Operation::BatchNorm { .. } | Operation::Crop { .. } | Operation::StackPixels => 4,
                         Operation::Relu
+                        | Operation::Abs
+                        | Operation::SumChannels
+                        | Operation::Linear
                         | Operation::Add
                         | Operation::Mul
                         | Operation::Div
@@ -210,6 +245,79 @@ impl Plan {
             ranks.push(rank);
         }
         ranks.last().copied().unwrap_or(0)
+    }
+
+    /// Height and width of a map, in a plan for one size; none for other plans, for values that are no maps, and
+    /// for windows that do not fit into what they walk over.
+    pub fn map_size(&self, value: Value) -> Option<[usize; 2]> {
+        let mut sizes: Vec<Option<[usize; 2]>> = Vec::with_capacity(value.0 + 1);
+        for source in self.values.iter().take(value.0 + 1) {
+            let size = match source {
+                Source::Input => self.size,
+                Source::Constant(tensor) => match tensor.shape[..] {
+                    [_, _, height, width] => Some([height, width]),
+                    _ => None,
+                },
+                Source::Step(step) => self.step_size(step, &sizes),
+            };
+            sizes.push(size);
+        }
+        sizes.last().copied().flatten()
+    }
+
+    /// Height and width of what a step yields, from those of the values before it.
+    fn step_size(&self, step: &Step, sizes: &[Option<[usize; 2]>]) -> Option<[usize; 2]> {
+        let size = |input: usize| {
+            let value = step.inputs.get(input)?;
+            sizes.get(value.0).copied().flatten()
+        };
+        match step.operation {
+            Operation::Conv2d(walk) => {
+                let kernel = self.constant_of(*step.inputs.get(1)?)?.shape.get(2..4)?;
+                let walked = |axis: usize| {
+                    let reach = walk.dilation[axis] * kernel.get(axis)?.checked_sub(1)?;
+                    let room = (size(0)?[axis] + 2 * walk.padding[axis]).checked_sub(reach + 1)?;
+                    Some(room / walk.stride[axis] + 1)
+                };
+                Some([walked(0)?, walked(1)?])
+            }
+            Operation::MaxPool(window) => {
+                let walked = |axis: usize| {
+                    let (length, stride) = (size(0)?[axis], window.stride[axis]);
+                    let room = (length + 2 * window.padding[axis]).checked_sub(window.size[axis])?;
+                    let whole = room / stride + 1;
+                    // A partial window counts if it begins within the map or the padding before it.
+                    let partial =
+                        window.ceil && room % stride != 0 && whole * stride < length + window.padding[axis];
+                    Some(whole + usize::from(partial))
+                };
+                Some([walked(0)?, walked(1)?])
+            }
+            Operation::Crop { height, width, .. } => Some([height, width]),
+            Operation::ResizeLike(_) => size(1),
+            Operation::StackPixels => Some([step.inputs.len(), 1]),
+            Operation::GlobalMean | Operation::GlobalSum | Operation::GlobalMax => None,
+            Operation::Concat { axis } => {
+                let all: Option<Vec<[usize; 2]>> = (0..step.inputs.len()).map(size).collect();
+                let all = all?;
+                let mut joined = *all.first()?;
+                if let Some(along) = axis.checked_sub(2) {
+                    *joined.get_mut(along)? = all.iter().filter_map(|one| one.get(along)).sum();
+                }
+                Some(joined)
+            }
+            Operation::BatchNorm { .. }
+            | Operation::Relu
+            | Operation::Abs
+            | Operation::ClampMin(_)
+            | Operation::Sqrt
+            | Operation::SumChannels
+            | Operation::Linear => size(0),
+            Operation::Add | Operation::Mul | Operation::Div | Operation::Pow => {
+                let maps = (0..step.inputs.len()).filter_map(size);
+                maps.reduce(|a, b| [a[0].max(b[0]), a[1].max(b[1])])
+            }
+        }
     }
 
     fn push(&mut self, source: Source) -> Value {

@@ -24,6 +24,8 @@ pub struct RtenExecutor {
     input: NodeId,
     /// Channels of the input, if the file says.
     channels: Option<usize>,
+    /// Height and width of the input, where the file fixes them.
+    size: [Option<usize>; 2],
     outputs: Vec<(String, NodeId)>,
 }
 
@@ -72,12 +74,17 @@ impl RtenExecutor {
                 (name.unwrap_or_else(|| format!("output{index}")), *id)
             })
             .collect();
-        let channels = match model.input_shape(0).as_deref() {
-            Some([_, Dimension::Fixed(channels), _, _]) => Some(*channels),
-            _ => None,
+        let fixed = |dimension: &Dimension| match dimension {
+            Dimension::Fixed(length) => Some(*length),
+            Dimension::Symbolic(_) => None,
+        };
+        let (channels, size) = match model.input_shape(0).as_deref() {
+            Some([_, channels, height, width]) => (fixed(channels), [fixed(height), fixed(width)]),
+            _ => (None, [None; 2]),
         };
         Ok(Self {
             channels,
+            size,
             input,
             outputs,
             model,
@@ -117,6 +124,22 @@ impl RtenExecutor {
 impl Executor for RtenExecutor {
     fn run(&mut self, input: &Tensor) -> Result<Vec<(String, Tensor)>, RunError> {
         let [batch, c, h, w] = check_batch(input, self.channels)?;
+        if [h, w]
+            .iter()
+            .zip(self.size)
+            .any(|(length, wanted)| wanted.is_some_and(|wanted| wanted != *length))
+        {
+            let wanted = self
+                .size
+                .map(|length| length.map_or("any".to_owned(), |length| length.to_string()));
+            return Err(RunError::Input {
+                shape: input.shape.clone(),
+                reason: format!(
+                    "it was made for pictures of height {} and width {} only",
+                    wanted[0], wanted[1]
+                ),
+            });
+        }
         let this = &*self;
         let pictures = this.pool.run(|| {
             input

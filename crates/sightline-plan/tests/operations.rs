@@ -83,6 +83,108 @@ fn poolings_and_linear() {
 }
 
 #[test]
+fn parts_of_maps() {
+    let x = counting(&[2, 2, 3, 4]);
+    let part = |top, left, height, width| Operation::Crop {
+        top,
+        left,
+        height,
+        width,
+    };
+    let y = compute(&x, |plan, x| plan.step(part(1, 2, 2, 2), &[x]));
+    assert_eq!(y.shape, [2, 2, 2, 2]);
+    assert_eq!(y.data[..8], [6.0, 7.0, 10.0, 11.0, 18.0, 19.0, 22.0, 23.0]);
+    let sum = compute(&x, |plan, x| plan.step(Operation::GlobalSum, &[x]));
+    assert_eq!(sum, tensor(&[2, 2], &[66.0, 210.0, 354.0, 498.0]));
+    // Three regions as the pixels of a map, then a linear layer and a sum over channels at each.
+    let stacked = |plan: &mut Plan, x: Value| {
+        let rows: Vec<Value> = [part(0, 0, 3, 4), part(0, 0, 1, 1), part(1, 1, 2, 1)]
+            .into_iter()
+            .map(|part| {
+                let part = plan.step(part, &[x]);
+                plan.step(Operation::GlobalMax, &[part])
+            })
+            .collect();
+        plan.step(Operation::StackPixels, &rows)
+    };
+    let y = compute(&x, stacked);
+    assert_eq!(y.shape, [2, 2, 3, 1]);
+    assert_eq!(y.data[..6], [11.0, 0.0, 9.0, 23.0, 12.0, 21.0]);
+    let y = compute(&x, |plan, x| {
+        let map = stacked(plan, x);
+        let weight = plan.constant(tensor(&[3, 2], &[1.0, 0.0, 0.0, 1.0, 1.0, -1.0]));
+        let bias = plan.constant(tensor(&[3], &[0.5, 0.0, 0.0]));
+        plan.step(Operation::Linear, &[map, weight, bias])
+    });
+    assert_eq!(y.shape, [2, 3, 3, 1]);
+    assert_eq!(
+        y.data[..9],
+        [11.5, 0.5, 9.5, 23.0, 12.0, 21.0, -12.0, -12.0, -12.0]
+    );
+    let y = compute(&x, |plan, x| {
+        let map = stacked(plan, x);
+        plan.step(Operation::SumChannels, &[map])
+    });
+    assert_eq!(y.shape, [2, 1, 3, 1]);
+    assert_eq!(y.data[..3], [34.0, 12.0, 30.0]);
+    let y = compute(&x, |plan, x| {
+        let minus = plan.constant(tensor(&[], &[-20.0]));
+        let x = plan.step(Operation::Add, &[x, minus]);
+        plan.step(Operation::Abs, &[x])
+    });
+    assert_eq!(y.data[18..22], [2.0, 1.0, 0.0, 1.0]);
+}
+
+#[test]
+fn a_plan_for_one_size_knows_its_maps_and_refuses_other_pictures() {
+    let (mut plan, image) = Plan::for_size(1, [11, 14]);
+    let kernel = plan.constant(counting(&[1, 1, 3, 2]));
+    let walk = Convolution {
+        stride: [2, 3],
+        padding: [1, 2],
+        dilation: [2, 1],
+        groups: 1,
+    };
+    let map = plan.step(Operation::Conv2d(walk), &[image, kernel]);
+    let pooled = |ceil| {
+        Operation::MaxPool(Window {
+            size: [2, 3],
+            stride: [2, 2],
+            padding: [1, 0],
+            ceil,
+        })
+    };
+    let (floor, ceil) = (plan.step(pooled(false), &[map]), plan.step(pooled(true), &[map]));
+    let row = Operation::Crop {
+        top: 1,
+        left: 0,
+        height: 1,
+        width: 2,
+    };
+    let row = plan.step(row, &[ceil]);
+    let joined = plan.step(Operation::Concat { axis: 3 }, &[row, row]);
+    let values = [map, floor, ceil, row, joined];
+    for (index, value) in values.iter().enumerate() {
+        plan.output(&index.to_string(), *value);
+    }
+    let mean = plan.step(Operation::GlobalMean, &[map]);
+    assert_eq!(plan.map_size(mean), None);
+    let mut executor = RtenExecutor::new(&plan, 1).unwrap();
+    let outputs = executor.run(&counting(&[1, 1, 11, 14])).unwrap();
+    for ((_, output), value) in outputs.iter().zip(values) {
+        assert_eq!(plan.map_size(value).unwrap(), output.shape[2..]);
+    }
+    let error = executor.run(&counting(&[1, 1, 11, 15])).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "The network cannot run on a tensor of shape [1, 1, 11, 15]: it was made for pictures of height 11 and \
+         width 14 only."
+    );
+    let (plan, image) = Plan::new(1);
+    assert_eq!(plan.map_size(image), None);
+}
+
+#[test]
 fn max_pool_rounds_as_told() {
     let x = counting(&[1, 1, 4, 4]);
     let window = |padding: usize, ceil: bool| Window {
