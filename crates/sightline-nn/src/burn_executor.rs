@@ -1,9 +1,8 @@
 //! Running a network with Burn, on the device that holds its weights.
 
-use crate::network::DESCRIPTOR;
 use crate::{BurnOps, Network};
 use burn::tensor::{Device, Tensor, TensorData};
-use sightline_plan::{Executor, RunError, Runtime, Tensor as PlainTensor, check_batch};
+use sightline_plan::{DESCRIPTOR, Executor, RunError, Runtime, Tensor as PlainTensor, check_batch};
 
 const NAME: &str = "burn";
 /// As in the workspace's `Cargo.toml`.

@@ -10,10 +10,7 @@ use crate::resnet::{Naming, ResNet};
 use crate::weights::Weights;
 use burn::module::Module;
 use burn::tensor::Device;
-use sightline_plan::Plan;
-
-/// Name of the output that holds the descriptor.
-pub const DESCRIPTOR: &str = "descriptor";
+use sightline_plan::{DESCRIPTOR, Plan};
 
 /// A trunk and a head with their weights.
 ///

@@ -32,6 +32,46 @@ pub struct Runtime {
 /// Why a network could not be loaded into a runtime.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
+    /// No ONNX file.
+    #[error("It is no ONNX file, or a damaged one.")]
+    NotOnnx,
+    /// An operator that the runtime lacks.
+    #[error(
+        "{runtime} cannot run one of the model's operators: {reason}. ONNX Runtime knows all of them: use a Sightline that is \
+         built with the cargo feature `ort`, and --device ort."
+    )]
+    Operator {
+        /// Name of the runtime.
+        runtime: &'static str,
+        /// What it says.
+        reason: String,
+    },
+    /// The model has no output of that name.
+    #[error("The model has no output `{name}`; it has {outputs}.")]
+    NoOutput {
+        /// The name.
+        name: String,
+        /// Its outputs.
+        outputs: String,
+    },
+    /// The runtime is not part of this build.
+    #[error("This build of Sightline cannot use `{device}`. Build it with the cargo feature `{feature}`.")]
+    NotBuilt {
+        /// The device's name.
+        device: String,
+        /// The cargo feature that brings it.
+        feature: &'static str,
+    },
+    /// The library of a runtime that is loaded at run time.
+    #[error(
+        "ONNX Runtime could not be loaded: {reason}. Install it (`pip install onnxruntime`, or a release from \
+         github.com/microsoft/onnxruntime) and name its library in the environment variable ORT_DYLIB_PATH, such as \
+         .../onnxruntime/capi/libonnxruntime.so.1.31.1."
+    )]
+    Library {
+        /// What went wrong.
+        reason: String,
+    },
     /// The runtime refuses the model.
     #[error("The model cannot be loaded into {runtime}: {reason}.")]
     Refused {
@@ -82,6 +122,82 @@ pub enum RunError {
         /// What is wrong with it.
         reason: String,
     },
+}
+
+/// Puts the outputs of single pictures together: for each name one tensor whose first axis is the batch.
+pub(crate) fn join_pictures(
+    names: &[String],
+    pictures: Vec<Vec<Tensor>>,
+) -> Result<Vec<(String, Tensor)>, RunError> {
+    let batch = pictures.len();
+    let mut joined: Vec<Option<Tensor>> = vec![None; names.len()];
+    for picture in pictures {
+        for ((slot, part), name) in joined.iter_mut().zip(picture).zip(names) {
+            join(slot, part, batch, name)?;
+        }
+    }
+    let named = names.iter().cloned().zip(joined);
+    Ok(named.filter_map(|(name, tensor)| Some((name, tensor?))).collect())
+}
+
+/// Appends one picture's output to the batch's.
+fn join(slot: &mut Option<Tensor>, part: Tensor, batch: usize, name: &str) -> Result<(), RunError> {
+    let wrong = |reason: String| RunError::Output {
+        name: name.to_owned(),
+        reason,
+    };
+    if part.shape.first() != Some(&1) {
+        return Err(wrong(format!("its shape is {:?} for one picture", part.shape)));
+    }
+    match slot {
+        None => {
+            let mut whole = part;
+            whole.shape[0] = batch;
+            whole.data.reserve_exact(whole.data.len() * (batch - 1));
+            *slot = Some(whole);
+        }
+        Some(whole) if whole.shape[1..] == part.shape[1..] => whole.data.extend_from_slice(&part.data),
+        Some(whole) => {
+            return Err(wrong(format!(
+                "its shape differs between pictures, {:?} and {:?}",
+                &whole.shape[1..],
+                &part.shape[1..]
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The outputs that are computed of those that a model has.
+pub(crate) fn wanted_outputs(names: Vec<String>, wanted: Option<&str>) -> Result<Vec<String>, LoadError> {
+    match wanted {
+        None => Ok(names),
+        Some(name) if names.iter().any(|own| own == name) => Ok(vec![name.to_owned()]),
+        Some(name) => Err(LoadError::NoOutput {
+            name: name.to_owned(),
+            outputs: names.join(", "),
+        }),
+    }
+}
+
+/// Checks that a batch has the height and width that a model takes, where it fixes them.
+///
+/// # Errors
+/// [`RunError::Input`] that says which size it wants.
+pub(crate) fn check_size(input: &Tensor, fixed: [Option<usize>; 2]) -> Result<(), RunError> {
+    let lengths = input.shape.iter().skip(2);
+    if lengths
+        .zip(fixed)
+        .all(|(length, wanted)| wanted.is_none_or(|wanted| wanted == *length))
+    {
+        return Ok(());
+    }
+    let [height, width] =
+        fixed.map(|length| length.map_or_else(|| "any".to_owned(), |length| length.to_string()));
+    Err(RunError::Input {
+        shape: input.shape.clone(),
+        reason: format!("it was made for pictures of height {height} and width {width} only"),
+    })
 }
 
 /// Checks that `input` is a batch `[N, C, H, W]` of at least one pixel each, with `channels` channels if known;

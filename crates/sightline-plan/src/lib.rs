@@ -2,7 +2,8 @@
 //!
 //! A [`Plan`] is what remains of a network once training is over: constants, operations in the order they run,
 //! named outputs. It is recorded by `sightline-nn`, written as an ONNX file by [`Plan::to_onnx`], and run by
-//! anything that implements [`Executor`]; [`RtenExecutor`] runs it (or a foreign ONNX file) on the CPU.
+//! anything that implements [`Executor`]; [`RtenExecutor`] runs it (or a foreign ONNX file) on the CPU, with the feature
+//! `ort` so does `OrtExecutor`. [`Backbone`] makes descriptors of a foreign network's output.
 //! It knows no architectures, no parameter names and no training; those are `sightline-nn`'s.
 //!
 //! ```
@@ -22,16 +23,26 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod backbone;
 mod executor;
 mod fold;
 mod onnx;
 mod onnx_framing;
+mod onnx_header;
+mod onnx_model;
+#[cfg(feature = "ort")]
+mod ort_executor;
 mod plan;
 mod protobuf;
 mod rten_executor;
 mod tensor;
 
+pub use backbone::{Backbone, DESCRIPTOR, MapPooling, OutputPooling, PoolingNameError, TokenPooling};
 pub use executor::{Executor, LoadError, RunError, Runtime, check_batch};
+pub use onnx_header::{OnnxHeader, OnnxValue};
+pub use onnx_model::{OnnxFileError, OnnxModel};
+#[cfg(feature = "ort")]
+pub use ort_executor::{OrtDevice, OrtExecutor};
 pub use plan::{Convolution, Interpolation, Operation, Plan, Value, Window};
 pub use rten_executor::RtenExecutor;
 pub use tensor::{ShapeError, Tensor};

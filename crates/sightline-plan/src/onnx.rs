@@ -14,11 +14,16 @@ pub(crate) const INPUT: &str = "image";
 impl Plan {
     /// The plan as the bytes of an ONNX file: one input `image` `[N, C, H, W]` with free N, free H and W unless
     /// the plan is made for one size, and the plan's outputs under their names.
+    pub fn to_onnx(&self) -> Vec<u8> {
+        self.to_onnx_with(&[])
+    }
+
+    /// As [`Plan::to_onnx`], with texts by name (`metadata_props`).
     ///
     /// A linear layer is written as a 1x1 convolution of a one-pixel map: the same numbers, but a runtime then
     /// has no reason to switch between matrix-vector and matrix-matrix kernels (which round differently) with
     /// the number of pictures or threads.
-    pub fn to_onnx(&self) -> Vec<u8> {
+    pub fn to_onnx_with(&self, metadata: &[(String, String)]) -> Vec<u8> {
         let mut graph = Graph {
             plan: self,
             message: Message::new(),
@@ -60,13 +65,15 @@ impl Plan {
             }
         }
         let operators = Message::new().text(1, "").int(2, 17);
-        Message::new()
+        let mut model = Message::new()
             .int(1, 8)
             .text(2, "sightline")
             .text(3, env!("CARGO_PKG_VERSION"))
-            .message(8, &operators)
-            .around(7, graph.message)
-            .bytes
+            .message(8, &operators);
+        for (name, value) in metadata {
+            model = model.message(14, &Message::new().text(1, name).text(2, value));
+        }
+        model.around(7, graph.message).bytes
     }
 }
 

@@ -3,6 +3,8 @@
 //! Every length must lie inside the message around it and every varint must end: `rten-onnx` 0.27 loops for ever
 //! on a varint of more than ten bytes. What the fields mean is the runtime's to judge.
 
+use crate::protobuf::{Field, take_field, take_varint};
+
 /// The messages that a runtime decodes, by where they occur in `onnx.proto3`.
 #[derive(Clone, Copy)]
 enum Message {
@@ -40,28 +42,17 @@ fn walk(mut bytes: &[u8], message: Message, depth: usize) -> Option<()> {
         return None;
     }
     while !bytes.is_empty() {
-        let key = varint(&mut bytes)?;
-        match key & 7 {
-            0 => {
-                varint(&mut bytes)?;
-            }
-            1 => bytes = bytes.get(8..)?,
-            2 => {
-                let length = usize::try_from(varint(&mut bytes)?).ok()?;
-                let mut content = bytes.get(..length)?;
-                bytes = &bytes[length..];
-                match message.content(key >> 3) {
-                    Content::Message(inner) => walk(content, inner, depth + 1)?,
-                    Content::Varints => {
-                        while !content.is_empty() {
-                            varint(&mut content)?;
-                        }
-                    }
-                    Content::Bytes => {}
+        let (field, Field::Run(mut content)) = take_field(&mut bytes)? else {
+            continue;
+        };
+        match message.content(field) {
+            Content::Message(inner) => walk(content, inner, depth + 1)?,
+            Content::Varints => {
+                while !content.is_empty() {
+                    take_varint(&mut content)?;
                 }
             }
-            5 => bytes = bytes.get(4..)?,
-            _ => return None, // groups, which ONNX does not use
+            Content::Bytes => {}
         }
     }
     Some(())
@@ -84,19 +75,6 @@ impl Message {
             _ => return Content::Bytes,
         })
     }
-}
-
-/// Takes a varint of at most ten bytes off the front.
-fn varint(bytes: &mut &[u8]) -> Option<u64> {
-    let mut value = 0_u64;
-    for (index, byte) in bytes.iter().take(10).enumerate() {
-        value |= u64::from(byte & 0x7f).checked_shl(7 * index as u32)?;
-        if byte & 0x80 == 0 {
-            *bytes = &bytes[index + 1..];
-            return Some(value);
-        }
-    }
-    None
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Just enough of the Protocol Buffers wire format to write an ONNX file: every field is a varint, a 32-bit
-//! float or a run of bytes (<https://protobuf.dev/programming-guides/encoding>).
+//! Just enough of the Protocol Buffers wire format to write an ONNX file and to walk through one: every field is a
+//! varint, a number of 4 or 8 bytes, or a run of bytes (<https://protobuf.dev/programming-guides/encoding>).
 
 /// A message under construction.
 #[derive(Default)]
@@ -72,6 +72,52 @@ impl Message {
         }
         self.bytes.push(value as u8);
     }
+}
+
+/// The value of a field that was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Field<'a> {
+    Int(u64),
+    Run(&'a [u8]),
+    /// A number of 4 or 8 bytes, which nothing here asks for.
+    Fixed,
+}
+
+/// Takes a field's number and value off the front; none where the bytes are no such field.
+pub(crate) fn take_field<'a>(bytes: &mut &'a [u8]) -> Option<(u64, Field<'a>)> {
+    let key = take_varint(bytes)?;
+    let value = match key & 7 {
+        0 => Field::Int(take_varint(bytes)?),
+        1 => {
+            *bytes = bytes.get(8..)?;
+            Field::Fixed
+        }
+        2 => {
+            let length = usize::try_from(take_varint(bytes)?).ok()?;
+            let run = bytes.get(..length)?;
+            *bytes = &bytes[length..];
+            Field::Run(run)
+        }
+        5 => {
+            *bytes = bytes.get(4..)?;
+            Field::Fixed
+        }
+        _ => return None, // groups, which ONNX does not use
+    };
+    Some((key >> 3, value))
+}
+
+/// Takes a varint of at most ten bytes off the front.
+pub(crate) fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
+    let mut value = 0_u64;
+    for (index, byte) in bytes.iter().take(10).enumerate() {
+        value |= u64::from(byte & 0x7f).checked_shl(7 * index as u32)?;
+        if byte & 0x80 == 0 {
+            *bytes = &bytes[index + 1..];
+            return Some(value);
+        }
+    }
+    None
 }
 
 #[cfg(test)]

@@ -325,7 +325,7 @@ fn bytes_that_are_no_network_are_refused() {
     for bytes in [Vec::new(), b"certainly no model".to_vec(), vec![0xff; 4096]] {
         assert!(matches!(
             RtenExecutor::from_onnx(bytes, 1),
-            Err(LoadError::Refused { .. })
+            Err(LoadError::NotOnnx)
         ));
     }
     let (plan, _) = Plan::new(3);
