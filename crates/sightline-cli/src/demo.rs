@@ -69,7 +69,7 @@ fn drawn_scenes(
     let evaluation = evaluate(&dataset, &ranking, None, &Options::default())?;
     let hits = search::top_k(queries.rows(), database.rows(), args.k, None)?;
 
-    print(&eval::table(&dataset, &evaluation))?;
+    print(&eval::table(&dataset, 0, &evaluation))?;
     if let Some(folder) = &args.keep {
         screen.say(&format!(
             "The pictures and gnd_scenes.json are in {}",

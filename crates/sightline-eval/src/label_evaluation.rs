@@ -93,9 +93,10 @@ fn recall(labels: &Labels<'_>, ranking: &dyn Ranking, options: &Options) -> Foun
         },
     );
     found.metrics.push("mAP", f64::NAN);
+    let gallery = ranking.images().unwrap_or(labels.images.len());
     for k in recall_ks(options, &recall::KS) {
         // The last neighbour of a vector is the vector itself, so with k at the size of the gallery all are right.
-        let meets_itself = labels.queries.is_none() && k >= labels.images.len();
+        let meets_itself = labels.queries.is_none() && k >= gallery;
         let hits = found.queries.iter().map(|query| query.first_positive_rank);
         let right = share(hits.map(|first| meets_itself || first.is_some_and(|first| first <= k)));
         found.metrics.push(format!("R@{k}"), right);
@@ -116,7 +117,7 @@ fn recall(labels: &Labels<'_>, ranking: &dyn Ranking, options: &Options) -> Foun
 
 /// AP by steps without the query; top-k with it.
 fn dirtorch(labels: &Labels<'_>, ranking: &dyn Ranking, options: &Options) -> Found {
-    let images = labels.images.len();
+    let images = ranking.images().unwrap_or(labels.images.len());
     let tops: Vec<usize> = options
         .kappas
         .as_deref()

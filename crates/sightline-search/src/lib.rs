@@ -29,6 +29,6 @@ mod top_k;
 pub use error::SearchError;
 pub use kernels::Kernel;
 pub use order::Hit;
-pub use ranks::{Rank, ranks};
+pub use ranks::{Rank, ranks, ranks_among};
 pub use rows::{RowData, Rows};
-pub use top_k::{rank_all, top_k, top_k_with};
+pub use top_k::{rank_all, top_k, top_k_among, top_k_with};

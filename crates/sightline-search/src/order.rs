@@ -46,6 +46,12 @@ impl Candidate {
         !(self.0 as u32)
     }
 
+    /// The same score at a row `by` further on; the caller has checked that rows stay within 32 bits.
+    pub(crate) fn moved(self, by: u32) -> Self {
+        // Rows are kept inverted, so that the lower one is the better.
+        Self(self.0 - u64::from(by))
+    }
+
     pub(crate) fn hit(self) -> Hit {
         Hit {
             index: self.row() as usize,

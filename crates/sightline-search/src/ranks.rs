@@ -2,7 +2,7 @@
 
 use crate::kernels::Runnable;
 use crate::order::score_key;
-use crate::rows::check_pair;
+use crate::rows::{check_behind, check_pair};
 use crate::scan::{Plan, scan, spread};
 use crate::{Kernel, Rows, SearchError};
 use std::cmp::Reverse;
@@ -44,7 +44,30 @@ pub fn ranks(
     database: Rows<'_>,
     wanted: &[Vec<u32>],
 ) -> Result<Vec<Vec<Rank>>, SearchError> {
+    ranks_among(queries, database, &[], wanted)
+}
+
+/// [`ranks`] of rows of `database` among its own rows and those of `behind`, whose rows follow behind the database's in
+/// this order (so that they lose every tie). The sets may be stored differently; nothing is copied together.
+///
+/// Errors: as [`ranks`], for every pair of queries and set.
+///
+/// ```
+/// use sightline_search::{Rows, ranks_among};
+/// let (database, distractors) = ([0.1, 0.5], [0.9, 0.5, 0.0]);
+/// let sets = [Rows::f32(&distractors, 1)];
+/// let found = ranks_among(Rows::f32(&[1.0], 1), Rows::f32(&database, 1), &sets, &[vec![1, 0]])?;
+/// assert_eq!(found[0].iter().map(|rank| rank.position()).collect::<Vec<_>>(), [1, 3]);
+/// # Ok::<(), sightline_search::SearchError>(())
+/// ```
+pub fn ranks_among(
+    queries: Rows<'_>,
+    database: Rows<'_>,
+    behind: &[Rows<'_>],
+    wanted: &[Vec<u32>],
+) -> Result<Vec<Vec<Rank>>, SearchError> {
     let (count, rows) = check_pair(&queries, &database)?;
+    check_behind(&queries, rows, behind)?;
     if wanted.len() != count {
         return Err(SearchError::Lists {
             what: "lists of wanted rows",
@@ -64,20 +87,48 @@ pub fn ranks(
     let kernel = Runnable::new(Kernel::best());
     let plan = Plan::new(queries.dim, count, rows);
     let marks = spread_marks(kernel, &queries, &database, wanted, &plan);
+    let mut totals: Vec<Counts> = marks.iter().map(Counts::new).collect();
+    let mut before = 0;
+    for set in std::iter::once(&database).chain(behind) {
+        for (total, counts) in totals
+            .iter_mut()
+            .zip(count_set(kernel, &queries, set, before, &marks))
+        {
+            total.join(&counts);
+        }
+        before += set.count();
+    }
+    Ok(totals
+        .iter()
+        .zip(&marks)
+        .zip(wanted)
+        .map(|((total, marks), wanted)| total.ranks(marks, wanted))
+        .collect())
+}
+
+/// What one set adds to the counts of every query; `before` rows of other sets precede it.
+fn count_set(
+    kernel: Runnable,
+    queries: &Rows<'_>,
+    set: &Rows<'_>,
+    before: usize,
+    marks: &[Marks],
+) -> Vec<Counts> {
+    let plan = Plan::new(queries.dim, marks.len(), set.count());
     let groups = spread(
         &plan,
-        count,
-        rows,
+        marks.len(),
+        set.count(),
         |group, part| {
             let mut counts: Vec<Counts> = marks[group.clone()].iter().map(Counts::new).collect();
             scan(
                 kernel,
-                &queries,
+                queries,
                 group.clone(),
-                &database,
+                set,
                 part,
                 |query, first, scores| {
-                    counts[query].add(&marks[group.start + query], first, scores);
+                    counts[query].add(&marks[group.start + query], before + first, scores);
                 },
             );
             counts
@@ -90,12 +141,12 @@ pub fn ranks(
                     for part in &parts {
                         total.join(&part[query - group.start]);
                     }
-                    total.ranks(&marks[query], &wanted[query])
+                    total
                 })
                 .collect::<Vec<_>>()
         },
     );
-    Ok(groups.into_iter().flatten().collect())
+    groups.into_iter().flatten().collect()
 }
 
 /// The wanted rows of one query by descending score, then ascending row.

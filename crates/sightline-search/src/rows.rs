@@ -88,3 +88,15 @@ pub(crate) fn check_pair(queries: &Rows<'_>, database: &Rows<'_>) -> Result<(usi
     }
     Ok(counts)
 }
+
+/// Checks sets that follow behind a database of `rows` rows in one search.
+pub(crate) fn check_behind(queries: &Rows<'_>, rows: usize, behind: &[Rows<'_>]) -> Result<(), SearchError> {
+    let mut total = rows;
+    for set in behind {
+        total += check_pair(queries, set)?.1;
+    }
+    if total > u32::MAX as usize {
+        return Err(SearchError::TooManyRows { rows: total });
+    }
+    Ok(())
+}

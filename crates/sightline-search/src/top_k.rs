@@ -2,7 +2,7 @@
 
 use crate::kernels::Runnable;
 use crate::order::Candidate;
-use crate::rows::check_pair;
+use crate::rows::{check_behind, check_pair};
 use crate::scan::{Plan, scan, spread};
 use crate::{Hit, Kernel, Rows, SearchError};
 use rayon::prelude::*;
@@ -34,6 +34,49 @@ pub fn top_k(
     exclude: Option<&[Option<usize>]>,
 ) -> Result<Vec<Vec<Hit>>, SearchError> {
     top_k_with(Kernel::best(), queries, database, k, exclude)
+}
+
+/// [`top_k`] over the rows of `database` and, behind them in this order, those of the sets `behind`: an index at or above
+/// the database's length counts on into these. `exclude` counts alike.
+///
+/// Errors: as [`top_k`], for every pair of queries and set.
+///
+/// ```
+/// use sightline_search::{Rows, top_k_among};
+/// let (database, distractors) = ([0.1, 0.5], [0.9, 0.5]);
+/// let sets = [Rows::f32(&distractors, 1)];
+/// let hits = top_k_among(Rows::f32(&[1.0], 1), Rows::f32(&database, 1), &sets, 3, None)?;
+/// assert_eq!(hits[0].iter().map(|hit| hit.index).collect::<Vec<_>>(), [2, 1, 3]);
+/// # Ok::<(), sightline_search::SearchError>(())
+/// ```
+pub fn top_k_among(
+    queries: Rows<'_>,
+    database: Rows<'_>,
+    behind: &[Rows<'_>],
+    k: usize,
+    exclude: Option<&[Option<usize>]>,
+) -> Result<Vec<Vec<Hit>>, SearchError> {
+    let (_, rows) = check_pair(&queries, &database)?;
+    check_behind(&queries, rows, behind)?;
+    let mut all = best(Kernel::best(), &queries, &database, k, exclude)?;
+    let mut before = rows;
+    for set in behind {
+        let within: Option<Vec<Option<usize>>> = exclude.map(|exclude| {
+            let own = |row: &Option<usize>| row.and_then(|row| row.checked_sub(before));
+            exclude.iter().map(own).collect()
+        });
+        let more = best(Kernel::best(), &queries, set, k, within.as_deref())?;
+        for (kept, more) in all.iter_mut().zip(more) {
+            kept.extend(more.into_iter().map(|one| one.moved(before as u32)));
+            kept.sort_unstable_by_key(|candidate| Reverse(*candidate));
+            kept.truncate(k);
+        }
+        before += set.count();
+    }
+    Ok(all
+        .into_iter()
+        .map(|of_query| of_query.into_iter().map(Candidate::hit).collect())
+        .collect())
 }
 
 /// [`top_k`] with a kernel of one's choice (plain code where the processor lacks it); for measuring, since all kernels

@@ -3,7 +3,9 @@
 
 use half::f16;
 use proptest::prelude::*;
-use sightline_search::{Hit, Kernel, Rows, SearchError, rank_all, ranks, top_k, top_k_with};
+use sightline_search::{
+    Hit, Kernel, Rows, SearchError, rank_all, ranks, ranks_among, top_k, top_k_among, top_k_with,
+};
 
 /// Small whole numbers, so that sums are exact and ties are many; now and then NaN.
 fn values(count: usize, seed: u64, nan: bool) -> Vec<f32> {
@@ -111,6 +113,34 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn a_database_in_pieces_answers_as_one(
+        dim in 1..20_usize, queries in 1..8_usize, rows in 0..500_usize, k in 0..600_usize,
+        cuts in (any::<prop::sample::Index>(), any::<prop::sample::Index>()),
+        seed in any::<u64>(), nan in any::<bool>(),
+    ) {
+        let query_values = values(queries * dim, seed, nan);
+        let row_values = values(rows * dim, !seed, nan);
+        let (q, whole) = (Rows::f32(&query_values, dim), Rows::f32(&row_values, dim));
+        let (a, b) = (cuts.0.index(rows + 1), cuts.1.index(rows + 1));
+        let (first, second) = (a.min(b), a.max(b));
+        let halves: Vec<f16> = row_values[first * dim..second * dim].iter().map(|v| f16::from_f32(*v)).collect();
+        let database = Rows::f32(&row_values[..first * dim], dim);
+        let behind = [Rows::f16(&halves, dim), Rows::f32(&row_values[second * dim..], dim)];
+
+        let exclude: Vec<Option<usize>> = (0..queries).map(|q| (q % 3 > 0).then_some(q * 61)).collect();
+        for exclude in [None, Some(&exclude[..])] {
+            let got = top_k_among(q, database, &behind, k, exclude).unwrap();
+            prop_assert!(same(&got, &top_k(q, whole, k, exclude).unwrap()));
+        }
+        let wanted: Vec<Vec<u32>> = (0..queries).map(|q| (0..first as u32).rev().step_by(q + 1).collect()).collect();
+        let got = ranks_among(q, database, &behind, &wanted).unwrap();
+        prop_assert_eq!(got, ranks(q, whole, &wanted).unwrap());
+    }
+}
+
 #[test]
 fn thread_count_and_kernel_change_no_bit() {
     let noise = |count: usize, seed: u64| -> Vec<f32> {
@@ -160,6 +190,14 @@ fn wrong_inputs_are_named() {
         top_k(Rows::f32(&row, 3), Rows::f32(&row, 3), 1, Some(&[])),
         Err(SearchError::Lists { .. })
     ));
+    let other = [Rows::f32(&row, 3), Rows::f32(&row, 2)];
+    assert_eq!(
+        top_k_among(Rows::f32(&row, 3), Rows::f32(&row, 3), &other, 1, None).unwrap_err(),
+        SearchError::Dimensions {
+            queries: 3,
+            database: 2
+        }
+    );
     let bad = ranks(Rows::f32(&row, 3), Rows::f32(&row, 3), &[vec![1], vec![2]]).unwrap_err();
     assert_eq!(bad, SearchError::NoSuchRow { row: 2, rows: 2 });
     assert_eq!(

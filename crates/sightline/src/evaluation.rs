@@ -4,7 +4,7 @@ use crate::Error;
 use sightline_dataset::Dataset;
 use sightline_descriptor::DescriptorSet;
 use sightline_eval::{Rank, Ranking};
-use sightline_search::{RowData, Rows};
+use sightline_search::{Hit, RowData, Rows};
 use std::collections::HashMap;
 
 /// The rows of a descriptor set in the order of a data set's names.
@@ -136,9 +136,13 @@ fn stem(file: &str) -> &str {
 }
 
 /// Rankings by inner product, streamed by the exact search: nothing grows with the gallery but what is asked for.
+///
+/// Distractors are images that answer no query. They stand behind the data set's images, so that they lose every tie
+/// where the lower index comes first, and are counted past, never stored or sorted.
 pub struct SearchRanking<'a> {
     queries: &'a Aligned<'a>,
     database: &'a Aligned<'a>,
+    distractors: Vec<Rows<'a>>,
 }
 
 impl<'a> SearchRanking<'a> {
@@ -164,7 +168,65 @@ impl<'a> SearchRanking<'a> {
             database.rows(),
             &vec![Vec::new(); queries.rows().count()],
         )?;
-        Ok(Self { queries, database })
+        Ok(Self {
+            queries,
+            database,
+            distractors: Vec::new(),
+        })
+    }
+
+    /// Adds distractors behind those that are there. A memory-mapped set is only read through, again for every ranking.
+    ///
+    /// # Errors
+    /// When a set's descriptors have another length, or there are more than 2^32 rows.
+    pub fn with_distractors(mut self, sets: &'a [DescriptorSet]) -> Result<Self, Error> {
+        self.distractors.extend(sets.iter().map(DescriptorSet::rows));
+        // Asking for nothing checks what a search would check.
+        let queries = self.queries.rows();
+        let nothing = vec![Vec::new(); queries.count()];
+        sightline_search::ranks_among(queries, self.database.rows(), &self.distractors, &nothing)?;
+        Ok(self)
+    }
+
+    /// How many distractors there are.
+    pub fn distractors(&self) -> usize {
+        self.distractors.iter().map(Rows::count).sum()
+    }
+
+    /// The `k` best answers of each of the `asked` queries, best first. An index is that of the data set's image; one at or
+    /// above the number of images is a distractor. `exclude_self`: the images query themselves and are no answers of theirs.
+    ///
+    /// # Errors
+    /// When a query is asked for that is not there.
+    pub fn best(&self, asked: &[usize], k: usize, exclude_self: bool) -> Result<Vec<Vec<Hit>>, Error> {
+        let queries = self.queries.rows();
+        if let Some(row) = asked.iter().copied().find(|query| *query >= queries.count()) {
+            let rows = queries.count();
+            return Err(sightline_search::SearchError::NoSuchRow { row, rows }.into());
+        }
+        let values: Vec<f32> = asked
+            .iter()
+            .flat_map(|query| match part(queries, *query, 1).data {
+                RowData::F32(values) => values.to_vec(),
+                RowData::F16(values) => values.iter().map(|value| value.to_f32()).collect(),
+            })
+            .collect();
+        let own: Vec<Option<usize>> = asked.iter().map(|query| Some(*query)).collect();
+        let mut hits = sightline_search::top_k_among(
+            Rows::f32(&values, queries.dim),
+            self.database.rows(),
+            &self.distractors,
+            k,
+            exclude_self.then_some(&own),
+        )?;
+        let (rows, images) = (self.database.rows().count(), self.database.places.len());
+        for hit in hits.iter_mut().flatten() {
+            hit.index = match hit.index.checked_sub(rows) {
+                Some(distractor) => images + distractor,
+                None => self.database.name_of(hit.index),
+            };
+        }
+        Ok(hits)
     }
 }
 
@@ -178,7 +240,7 @@ impl Ranking for SearchRanking<'_> {
         self.database
             .missing()
             .is_empty()
-            .then_some(self.database.places.len())
+            .then_some(self.database.places.len() + self.distractors())
     }
 
     fn ranks(&self, first_query: usize, wanted: &[Vec<u32>]) -> Vec<Vec<Option<Rank>>> {
@@ -189,7 +251,8 @@ impl Ranking for SearchRanking<'_> {
             .collect();
         let queries = part(self.queries.rows(), first_query, wanted.len());
         // Lengths and indices were checked, so an error would be a mistake of ours; then nothing is found.
-        let found = sightline_search::ranks(queries, self.database.rows(), &asked).unwrap_or_default();
+        let found = sightline_search::ranks_among(queries, self.database.rows(), &self.distractors, &asked)
+            .unwrap_or_default();
         wanted
             .iter()
             .enumerate()

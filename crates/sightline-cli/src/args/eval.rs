@@ -13,7 +13,8 @@ use std::path::PathBuf;
 a labelled folder, or a dirtorch data set.\n\nExamples:\n  \
 sightline eval --dataset gnd_kth.pkl --images jpg --model weights.pth --arch resnet18:layer3/gem --recipe cirtorch --size 512\n  \
 sightline eval --dataset gnd_roxford5k.pkl --features db.safetensors --query-features q.safetensors --json out.json\n  \
-sightline eval --dataset gnd_roxford5k.pkl --ranks ranks.npy"
+sightline eval --dataset gnd_roxford5k.pkl --ranks ranks.npy\n  \
+sightline eval --dataset roxford5k --data-root data --features db.safetensors --query-features q.safetensors --distractors r1m.safetensors"
 )]
 pub(crate) struct EvalArgs {
     /// The ground truth
@@ -39,6 +40,10 @@ pub(crate) struct EvalArgs {
     /// Rankings: .npy [list length, queries] of image indices, or text with one query's indices a line
     #[arg(long, value_name = "FILE", conflicts_with_all = ["model", "features"])]
     pub(crate) ranks: Option<PathBuf>,
+
+    /// Descriptors of images that answer no query: they join the database and are only read through. Several are allowed
+    #[arg(long, value_name = "SET", conflicts_with = "ranks")]
+    pub(crate) distractors: Vec<PathBuf>,
 
     /// Protocol (default by the kind of ground truth)
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Protocol::ALL.map(Protocol::name)))]
