@@ -2,6 +2,7 @@
 //!
 //! Nothing here computes. The completions and the manual page are made from these definitions.
 
+mod bench;
 mod dataset;
 mod demo;
 mod eval;
@@ -11,6 +12,7 @@ mod network;
 mod recipe;
 mod search;
 
+pub(crate) use bench::{BenchCommand, BenchExtractArgs, BenchPrepareArgs, BenchSearchArgs};
 pub(crate) use dataset::DatasetCommand;
 pub(crate) use demo::DemoArgs;
 pub(crate) use eval::EvalArgs;
@@ -67,6 +69,11 @@ pub(crate) enum Command {
     Dataset {
         #[command(subcommand)]
         command: DatasetCommand,
+    },
+    /// Measures how fast the parts are on this machine, and how much memory they need
+    Bench {
+        #[command(subcommand)]
+        command: BenchCommand,
     },
     /// Prints a completion script for your shell
     #[command(

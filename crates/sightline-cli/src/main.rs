@@ -1,6 +1,7 @@
 //! The command `sightline`: arguments in, a ready job of the library, its result printed. No algorithm lives here.
 
 mod args;
+mod bench;
 mod dataset;
 mod demo;
 mod eval;
@@ -40,6 +41,7 @@ fn run(cli: &Cli, screen: &progress::Screen) -> anyhow::Result<Outcome> {
         Command::Extract(args) => extract::run(args, cli.threads, screen),
         Command::Search(args) => search::run(args, cli.threads, screen),
         Command::Eval(args) => eval::run(args, cli.threads, screen),
+        Command::Bench { command } => bench::run(command, cli.threads, screen),
         Command::Model { command } => model::run(command),
         Command::Dataset { command } => dataset::run(command),
         Command::Completions { shell } => manual::completions(*shell),

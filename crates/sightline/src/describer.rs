@@ -175,6 +175,11 @@ impl Describer {
         (&self.recipes, network)
     }
 
+    /// What prepares pictures, and the executor as it is.
+    pub(crate) fn halves(&mut self) -> (&dyn Prepare, &mut dyn Executor) {
+        (&self.recipes, self.executor.as_mut())
+    }
+
     /// How an extraction uses the machine, as far as this describer decides it.
     pub fn options(&self) -> Options {
         Options {

@@ -15,6 +15,7 @@
 //! # Ok::<(), sightline::Error>(())
 //! ```
 
+pub mod bench;
 mod error;
 mod evaluation;
 pub mod report;

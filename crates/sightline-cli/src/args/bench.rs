@@ -1,0 +1,145 @@
+//! What may be typed after `bench`.
+
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BenchCommand {
+    /// Pictures a second and peak memory of networks, or with --in how much of an extraction is not the network
+    #[command(
+        after_help = "Each combination of network, device and size runs in a process of its own, so that the peak memory is its own. \
+The pictures are noise.\n\nExamples:\n  sightline bench extract --arch resnet18/gem,resnet50/gem --size 224,1024 --threads 2\n  \
+sightline bench extract --model weights.pth --arch resnet18:layer3/gem --size 512 --device cpu,burn --json\n  \
+sightline bench extract --in photos --model weights.pth --arch resnet18:layer3/gem --recipe cirtorch --size 512"
+    )]
+    Extract(BenchExtractArgs),
+    /// Time and memory of exact search among rows of noise that lie in a file
+    #[command(
+        after_help = "Examples:\n  sightline bench search --rows 100000 --dim 512 --queries 1000 -k 50\n  \
+sightline bench search --rows 1001001 --dim 2048 --queries 70 --half --keep noise.safetensors"
+    )]
+    Search(BenchSearchArgs),
+    /// Time from a picture file to the network's input, on one thread
+    #[command(
+        after_help = "Example:\n  sightline bench prepare photos --recipe cirtorch,photos --size 512,1024"
+    )]
+    Prepare(BenchPrepareArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct BenchExtractArgs {
+    /// Architectures, with seeded weights where no model is given [default: resnet18/gem, resnet50/gem, resnet101/gem]
+    #[arg(long, value_name = "A,...", value_delimiter = ',')]
+    pub(crate) arch: Vec<String>,
+
+    /// Checkpoint of an original project, in place of seeded weights
+    #[arg(long, value_name = "FILE")]
+    pub(crate) model: Option<PathBuf>,
+
+    /// Sides of the square pictures of noise [default: 224, 512, 1024]; with --in the longer side of the pictures at most
+    #[arg(long, value_name = "PIXELS,...", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=16384))]
+    pub(crate) size: Vec<u32>,
+
+    /// Where the networks run, as for extract
+    #[arg(long, value_name = "DEVICE,...", value_delimiter = ',', default_value = "cpu")]
+    pub(crate) device: Vec<String>,
+
+    /// Pictures of a batch
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(crate) batch: u32,
+
+    /// Rounds that are timed, after one that warms up
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=10000))]
+    pub(crate) rounds: u32,
+
+    /// Extract these pictures and say how much of the time is not the network
+    #[arg(long = "in", value_name = "FOLDER", conflicts_with = "batch")]
+    pub(crate) pictures: Option<PathBuf>,
+
+    /// Recipe for the pictures of --in
+    #[arg(long, value_name = "NAME", requires = "pictures")]
+    pub(crate) recipe: Option<String>,
+
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Measure the one configuration in this process
+    #[arg(long, hide = true)]
+    pub(crate) here: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct BenchSearchArgs {
+    /// Rows of the set
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rows: u32,
+
+    /// Values of a row
+    #[arg(long, value_name = "D", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=65536))]
+    pub(crate) dim: u32,
+
+    /// Queries
+    #[arg(long, value_name = "Q", default_value_t = 70, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) queries: u32,
+
+    /// Best rows wanted for each query
+    #[arg(short, value_name = "K", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) k: u32,
+
+    /// Rows whose ranks are wanted for each query
+    #[arg(long, value_name = "N", default_value_t = 500)]
+    pub(crate) wanted: u32,
+
+    /// Store float16 in place of float32
+    #[arg(long)]
+    pub(crate) half: bool,
+
+    /// Where the set lies (.safetensors or .npy): it is made where it does not exist, and kept
+    #[arg(long, value_name = "SET")]
+    pub(crate) keep: Option<PathBuf>,
+
+    /// Rounds that are timed, after one that warms up
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=10000))]
+    pub(crate) rounds: u32,
+
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Measure in this process
+    #[arg(long, hide = true, requires = "keep")]
+    pub(crate) here: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct BenchPrepareArgs {
+    /// Folder of pictures
+    #[arg(value_name = "FOLDER")]
+    pub(crate) pictures: PathBuf,
+
+    /// Recipes
+    #[arg(
+        long,
+        value_name = "NAME,...",
+        value_delimiter = ',',
+        default_value = "cirtorch"
+    )]
+    pub(crate) recipe: Vec<String>,
+
+    /// Longer sides of the pictures at most; none: the recipe's own size
+    #[arg(long, value_name = "PIXELS,...", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=16384))]
+    pub(crate) size: Vec<u32>,
+
+    /// Pictures to take from the folder, at most
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10000))]
+    pub(crate) at_most: u32,
+
+    /// Rounds that are timed, after one that warms up
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=10000))]
+    pub(crate) rounds: u32,
+
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
