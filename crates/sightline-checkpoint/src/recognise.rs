@@ -193,8 +193,9 @@ mod tests {
         assert_eq!(cirtorch(&plain).as_deref(), Some("resnet101/cir-gem"));
         let whitened = [plain.as_slice(), &[("whitening", Value::Bool(true))]].concat();
         assert_eq!(cirtorch(&whitened).as_deref(), Some("resnet101/cir-gem-w"));
-        let regional = [plain.as_slice(), &[("regional", Value::Bool(true))]].concat();
-        assert_eq!(cirtorch(&regional), None);
+        let all = ["regional", "local_whitening", "whitening"].map(|key| (key, Value::Bool(true)));
+        let all = [plain.as_slice(), &all].concat();
+        assert_eq!(cirtorch(&all).as_deref(), Some("resnet101/cir-gem-lw-r-w"));
         let solar = [plain.as_slice(), &[("soa", Value::Bool(true))]].concat();
         assert_eq!(cirtorch(&solar).as_deref(), Some("resnet101/solar"));
     }

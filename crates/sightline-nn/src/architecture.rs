@@ -183,6 +183,13 @@ mod tests {
             "resnet101/cir-gem-w",
             "resnet18/cir-gemmp",
             "resnet50/cir-gem-p2.92",
+            "resnet50/rmac",
+            "resnet18:layer3/rmac-l5",
+            "resnet101/cir-rmac-w",
+            "resnet101/cir-rmac-l2",
+            "resnet50/cir-gem-r-w",
+            "resnet18/cir-gem-lw-w",
+            "resnet34/cir-gemmp-lw-r4-w-p2.5",
         ] {
             assert_eq!(Architecture::parse(name).unwrap().to_string(), name);
         }
@@ -201,6 +208,8 @@ mod tests {
         assert!(message("resnet18/gen").contains("Did you mean `resnet18/gem`?"));
         assert!(message("resnet18:layer5/gem").contains("they are layer1 to layer4"));
         assert!(message("resnet50/mac-p2").contains("the head `mac` has no option `p2`"));
+        assert!(message("resnet50/rmac-l0").contains("the head `rmac` has no option `l0`"));
+        assert!(message("resnet50/cir-mac-r99").contains("the head `cir-mac` has no option `r99`"));
         assert!(message("resnet50/gem-pnan").contains("has no option `pnan`"));
         assert!(message("resnet50/classifier-out0").contains("has no option `out0`"));
         assert!(message("something else entirely").contains("TRUNK[:STAGE]/HEAD"));

@@ -6,7 +6,7 @@ use burn::module::Param;
 use burn::tensor::module::{conv2d, interpolate, max_pool2d};
 use burn::tensor::ops::{ConvOptions, InterpolateMode, InterpolateOptions, MaxPoolOptions};
 use burn::tensor::{Tensor, TensorData, activation};
-use sightline_plan::{Convolution, Tensor as PlainTensor, Window};
+use sightline_plan::{Convolution, Region, Tensor as PlainTensor, Window};
 
 /// Computes with Burn tensors.
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,6 +25,18 @@ impl Ops for BurnOps {
 
     fn constant<const D: usize>(&mut self, tensor: PlainTensor, like: &Tensor<4>) -> Tensor<D> {
         Tensor::from_data(TensorData::new(tensor.data, tensor.shape), &like.device())
+    }
+
+    fn map_size(&mut self, map: &Tensor<4>) -> [usize; 2] {
+        let [_, _, height, width] = map.dims();
+        [height, width]
+    }
+
+    fn crop(&mut self, map: Tensor<4>, region: Region) -> Tensor<4> {
+        let [batch, channels, ..] = map.dims();
+        let rows = region.top..region.top + region.height;
+        let columns = region.left..region.left + region.width;
+        map.slice([0..batch, 0..channels, rows, columns])
     }
 
     fn conv2d(
@@ -61,6 +73,13 @@ impl Ops for BurnOps {
             .reshape([batch, channels])
     }
 
+    fn global_sum(&mut self, x: Tensor<4>) -> Tensor<2> {
+        let [batch, channels, height, width] = x.dims();
+        x.reshape([batch, channels, height * width])
+            .sum_dim(2)
+            .reshape([batch, channels])
+    }
+
     fn global_max(&mut self, x: Tensor<4>) -> Tensor<2> {
         let [batch, channels, height, width] = x.dims();
         x.reshape([batch, channels, height * width])
@@ -76,15 +95,33 @@ impl Ops for BurnOps {
         interpolate(map, options)
     }
 
-    fn linear(&mut self, x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
-        let y = x.matmul(weight.transpose());
+    fn stack_pixels(&mut self, rows: Vec<Tensor<2>>) -> Tensor<4> {
+        let pixels = rows.into_iter().map(|row| row.unsqueeze_dims(&[2, 3])).collect();
+        Tensor::cat(pixels, 2)
+    }
+
+    fn linear<const D: usize>(
+        &mut self,
+        x: Tensor<D>,
+        weight: Tensor<2>,
+        bias: Option<Tensor<1>>,
+    ) -> Tensor<D> {
+        let mut shape = x.dims();
+        let y = if D == 2 {
+            x.matmul(weight.transpose().unsqueeze())
+        } else {
+            let pixels = shape[2..].iter().product();
+            let x: Tensor<3> = x.reshape([shape[0], shape[1], pixels]);
+            shape[1] = weight.dims()[0];
+            weight.unsqueeze().matmul(x).reshape(shape)
+        };
         match bias {
-            Some(bias) => y + bias.unsqueeze(),
+            Some(bias) => y + along_channels(bias),
             None => y,
         }
     }
 
-    fn sum_channels(&mut self, x: Tensor<2>) -> Tensor<2> {
+    fn sum_channels<const D: usize>(&mut self, x: Tensor<D>) -> Tensor<D> {
         x.sum_dim(1)
     }
 
@@ -102,6 +139,10 @@ impl Ops for BurnOps {
 
     fn div<const D: usize>(&mut self, a: Tensor<D>, b: Tensor<D>) -> Tensor<D> {
         a / b
+    }
+
+    fn abs<const D: usize>(&mut self, x: Tensor<D>) -> Tensor<D> {
+        x.abs()
     }
 
     fn clamp_min<const D: usize>(&mut self, x: Tensor<D>, least: f32) -> Tensor<D> {

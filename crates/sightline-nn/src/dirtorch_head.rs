@@ -57,7 +57,7 @@ impl DirtorchHead {
         } else if let Some(count) = option.strip_prefix("out") {
             self.out_dim = Some(read_size(count)?);
         } else {
-            self.pooling.set_power(option)?;
+            self.pooling.apply(option)?;
         }
         Some(())
     }
@@ -77,7 +77,7 @@ impl fmt::Display for DirtorchHead {
         let word = match self.pooling {
             PoolingKind::Mac => "max",
             PoolingKind::Spoc => "avg",
-            PoolingKind::Gem { .. } | PoolingKind::GemPerChannel { .. } => "gem",
+            other => other.word(),
         };
         write!(f, "dir-{word}")?;
         if let Some(out_dim) = self.out_dim {
@@ -92,12 +92,12 @@ impl fmt::Display for DirtorchHead {
         if self.without_fc {
             write!(f, "-nofc")?;
         }
-        self.pooling.write_power(f)
+        self.pooling.write_option(f)
     }
 }
 
 #[derive(Module, Debug)]
-pub(crate) struct DirtorchModule {
+pub struct DirtorchModule {
     pooling: Pooling,
     fc: Linear,
     #[module(skip)]
@@ -117,11 +117,7 @@ impl DirtorchModule {
     /// `ResNet_RMAC.forward`, `[N, C, H, W]` -> `[N, D]`.
     pub(crate) fn forward<O: Ops>(&self, ops: &mut O, x: O::T<4>) -> O::T<2> {
         let options = &self.options;
-        let x = if options.center_bias > 0.0 {
-            center_bias(ops, x, options.center_bias)
-        } else {
-            x
-        };
+        let x = center_bias(ops, x, options.center_bias);
         let mut x = self.pooling.forward(ops, x);
         if options.norm_features {
             x = l2_normalise(ops, x);

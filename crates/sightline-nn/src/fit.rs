@@ -34,7 +34,7 @@ pub(crate) fn fitting(weights: &Weights<'_>) -> Vec<String> {
         .iter()
         .filter(|((depth, _), _)| most(*depth) == overall)
         .filter(|((depth, head), _)| {
-            !["mac", "spoc", "max", "avg"].iter().any(|word| {
+            !["rmac", "mac", "spoc", "max", "avg"].iter().any(|word| {
                 let gem = head.replacen(word, "gem", 1);
                 gem != *head && best.contains_key(&(*depth, gem))
             })

@@ -5,17 +5,18 @@ use crate::cirtorch_head::{CirtorchHead, CirtorchModule};
 use crate::dirtorch_head::{DirtorchHead, DirtorchModule};
 use crate::linear::Linear;
 use crate::normalise::l2_normalise;
-use crate::parameters::Parameters;
+use crate::parameters::{Parameters, TensorProblem};
 use crate::pooling::{Pooling, PoolingKind, Power};
 use crate::weights::Weights;
 use burn::module::Module;
+use burn::tensor::Device;
 use std::fmt;
 
 /// What follows the trunk.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Head {
-    /// Sightline's own: pooling, then L2 with max(norm, 1e-12). Names `gem`, `mac`, `spoc`; `gem-p2.5` for
-    /// another power where the file holds none.
+    /// Sightline's own: pooling, then L2 with max(norm, 1e-12). Names `gem`, `mac`, `spoc`, `rmac`; `gem-p2.5` for
+    /// another power where the file holds none, `rmac-l4` for another number of levels.
     Pooled(PoolingKind),
     /// dirtorch's `ResNet_RMAC`. Names `dir-gem`, `dir-max`, `dir-avg`.
     Dirtorch(DirtorchHead),
@@ -25,14 +26,16 @@ pub enum Head {
         /// Number of classes; none means as many as the file has (1000 without a file). Option `-outN`.
         classes: Option<usize>,
     },
-    /// cirtorch's `ImageRetrievalNet`. Names `cir-gem`, `cir-gemmp`, `cir-mac`, `cir-spoc`; option `-w`.
+    /// cirtorch's `ImageRetrievalNet`. Names `cir-gem`, `cir-gemmp`, `cir-mac`, `cir-spoc`, `cir-rmac`; options
+    /// `-lw`, `-r`, `-w`.
     Cirtorch(CirtorchHead),
 }
 
-const OWN: [(&str, PoolingKind); 3] = [
+const OWN: [(&str, PoolingKind); 4] = [
     ("gem", PoolingKind::GEM),
     ("mac", PoolingKind::Mac),
     ("spoc", PoolingKind::Spoc),
+    ("rmac", PoolingKind::RMAC),
 ];
 
 /// Classes of ImageNet, which a classifier without a file has.
@@ -55,7 +58,7 @@ impl Head {
     pub(crate) fn known() -> Vec<Self> {
         let plain = Self::all().into_iter().map(|(_, head)| head);
         plain
-            .chain(CirtorchHead::whitened().into_iter().map(Self::Cirtorch))
+            .chain(CirtorchHead::with_layers().into_iter().map(Self::Cirtorch))
             .collect()
     }
 
@@ -80,7 +83,7 @@ impl Head {
     /// Applies one option; none if the head does not have it.
     fn apply(&mut self, option: &str) -> Option<()> {
         match self {
-            Self::Pooled(pooling) => pooling.set_power(option),
+            Self::Pooled(pooling) => pooling.apply(option),
             Self::Cirtorch(head) => head.apply(option),
             Self::Dirtorch(head) => head.apply(option),
             Self::Classifier { classes } => {
@@ -97,6 +100,15 @@ impl Head {
             Self::Dirtorch(head) => head.out_dim = head.out_dim.or(rows("fc")),
             Self::Classifier { classes } => *classes = classes.or(rows("fc")),
             Self::Pooled(_) | Self::Cirtorch(_) => {}
+        }
+    }
+
+    /// Whether what it pools depends on the size of the map, so that it is recorded for one size of pictures only.
+    pub fn depends_on_size(&self) -> bool {
+        match self {
+            Self::Pooled(pooling) => pooling.depends_on_size(),
+            Self::Cirtorch(head) => head.depends_on_size(),
+            Self::Dirtorch(_) | Self::Classifier { .. } => false,
         }
     }
 
@@ -121,7 +133,7 @@ impl fmt::Display for Head {
         match self {
             Self::Pooled(pooling) => {
                 write!(f, "{}", pooling.word())?;
-                pooling.write_power(f)
+                pooling.write_option(f)
             }
             Self::Classifier { classes } => {
                 write!(f, "classifier")?;
@@ -133,16 +145,32 @@ impl fmt::Display for Head {
     }
 }
 
-/// From a feature map `[N, C, H, W]` to a descriptor `[N, D]`.
+/// A head with its weights: from a feature map `[N, C, H, W]` to a descriptor `[N, D]`.
+// There is one in a network, so its size does not matter.
+#[allow(clippy::large_enum_variant)]
 #[derive(Module, Debug)]
-pub(crate) enum HeadModule {
+pub enum HeadModule {
+    /// Of [`Head::Pooled`].
     Pooled(Pooling),
+    /// Of [`Head::Dirtorch`].
     Dirtorch(DirtorchModule),
+    /// Of [`Head::Classifier`].
     Classifier(Linear),
+    /// Of [`Head::Cirtorch`].
     Cirtorch(CirtorchModule),
 }
 
 impl HeadModule {
+    /// A head alone, behind a map of that many channels; parameters have the names that they have in a network.
+    ///
+    /// # Errors
+    /// When one of them is missing or has another shape.
+    pub fn load(head: &Head, channels: usize, weights: &Weights<'_>) -> Result<Self, TensorProblem> {
+        Parameters::build(weights, &Device::flex(), |parameters| {
+            Self::take(parameters, head, channels)
+        })
+    }
+
     pub(crate) fn take(parameters: &mut Parameters<'_>, head: &Head, channels: usize) -> Self {
         match head {
             Head::Pooled(kind) => Self::Pooled(Pooling::take(
@@ -161,7 +189,28 @@ impl HeadModule {
         }
     }
 
-    pub(crate) fn forward<O: Ops>(&self, ops: &mut O, x: O::T<4>) -> O::T<2> {
+    /// `[N, C, H, W]` -> `[N, D]`; `tap` is shown the vectors of regions, where there are any, as `regions`,
+    /// `[N, C, R, 1]`.
+    pub fn forward<O: Ops>(&self, ops: &mut O, x: O::T<4>, tap: &mut dyn FnMut(&str, &O::T<4>)) -> O::T<2> {
+        let x = self.before_pooling(ops, x);
+        self.pool(ops, x, tap)
+    }
+
+    /// What is done at every pixel before the pooling.
+    pub(crate) fn before_pooling<O: Ops>(&self, ops: &mut O, x: O::T<4>) -> O::T<4> {
+        match self {
+            Self::Cirtorch(head) => head.before_pooling(ops, x),
+            Self::Pooled(_) | Self::Dirtorch(_) | Self::Classifier(_) => x,
+        }
+    }
+
+    /// The pooling and what follows it.
+    pub(crate) fn pool<O: Ops>(
+        &self,
+        ops: &mut O,
+        x: O::T<4>,
+        tap: &mut dyn FnMut(&str, &O::T<4>),
+    ) -> O::T<2> {
         match self {
             Self::Pooled(pooling) => {
                 let x = pooling.forward(ops, x);
@@ -172,7 +221,7 @@ impl HeadModule {
                 let x = ops.global_mean(x);
                 linear.forward(ops, x)
             }
-            Self::Cirtorch(head) => head.forward(ops, x),
+            Self::Cirtorch(head) => head.pool(ops, x, tap),
         }
     }
 }

@@ -23,8 +23,8 @@ impl Linear {
         }
     }
 
-    /// `[N, C]` -> `[N, O]`.
-    pub fn forward<O: Ops>(&self, ops: &mut O, x: O::T<2>) -> O::T<2> {
+    /// `[N, C]` -> `[N, O]`, or the same at every pixel, `[N, C, H, W]` -> `[N, O, H, W]`.
+    pub fn forward<O: Ops, const D: usize>(&self, ops: &mut O, x: O::T<D>) -> O::T<D> {
         let weight = ops.parameter(&self.weight);
         let bias = ops.parameter(&self.bias);
         ops.linear(x, weight, Some(bias))

@@ -60,6 +60,9 @@ pub struct LoadError {
 }
 
 impl Network {
+    /// Name of the output that holds what the head pools, in the plan of [`Network::record_map`].
+    pub const MAP: &'static str = "map";
+
     /// Builds the network on the CPU from weights by the names of the original's state dict.
     ///
     /// # Errors
@@ -116,6 +119,11 @@ impl Network {
         self.valid().to_device(device)
     }
 
+    /// The head.
+    pub(crate) fn head(&self) -> &HeadModule {
+        &self.head
+    }
+
     /// The architecture, with the sizes that the weights decided.
     pub fn architecture(&self) -> &Architecture {
         &self.architecture
@@ -128,7 +136,8 @@ impl Network {
 
     /// `[N, 3, H, W]` -> descriptors `[N, D]`.
     ///
-    /// `tap` is shown the map after the max pool and after each stage, with the original's name for it.
+    /// `tap` is shown the map after the max pool and after each stage, with the original's name for it, and the
+    /// vectors of the regions of a regional pooling as `regions`, `[N, C, R, 1]`.
     pub fn forward<O: Ops>(
         &self,
         ops: &mut O,
@@ -136,28 +145,52 @@ impl Network {
         tap: &mut dyn FnMut(&str, &O::T<4>),
     ) -> O::T<2> {
         let map = self.trunk.forward(ops, image, tap);
-        self.head.forward(ops, map)
+        self.head.forward(ops, map, tap)
     }
 
-    /// The network as a plan with the output [`DESCRIPTOR`].
+    /// The network as a plan with the output [`DESCRIPTOR`], for pictures of any size.
     ///
     /// # Errors
-    /// When a parameter cannot be read from its device.
+    /// When a parameter cannot be read from its device, or the head depends on the size of the picture
+    /// ([`Head::depends_on_size`]): then [`Network::record_for`] one size, or [`Network::record_map`].
     pub fn record(&self) -> Result<Plan, RecordError> {
-        self.recorded(false)
+        self.recorded(None, false)
+    }
+
+    /// As [`Network::record`], for pictures of that height and width only.
+    ///
+    /// # Errors
+    /// When a parameter cannot be read from its device, or the size is too small for the network.
+    pub fn record_for(&self, size: [usize; 2]) -> Result<Plan, RecordError> {
+        self.recorded(Some(size), false)
     }
 
     /// The network as a plan that yields the map of every stage as well, under the original's names
-    /// (`stem`, `layer1`, ... or `features.3`, ...), before the [`DESCRIPTOR`].
+    /// (`stem`, `layer1`, ... or `features.3`, ..., and `regions`), before the [`DESCRIPTOR`]; for one size or any.
     ///
     /// # Errors
-    /// As [`Network::record`].
-    pub fn record_with_stages(&self) -> Result<Plan, RecordError> {
-        self.recorded(true)
+    /// As [`Network::record`] or [`Network::record_for`].
+    pub fn record_with_stages(&self, size: Option<[usize; 2]>) -> Result<Plan, RecordError> {
+        self.recorded(size, true)
     }
 
-    fn recorded(&self, stages: bool) -> Result<Plan, RecordError> {
+    /// The network up to what its head pools, as a plan with the output [`Network::MAP`], for pictures of any size.
+    ///
+    /// # Errors
+    /// When a parameter cannot be read from its device.
+    pub fn record_map(&self) -> Result<Plan, RecordError> {
         let (mut recorder, image) = PlanRecorder::new(3);
+        let map = self.trunk.forward(&mut recorder, image, &mut |_, _| {});
+        let map = self.head.before_pooling(&mut recorder, map);
+        recorder.output(Self::MAP, map);
+        recorder.finish()
+    }
+
+    fn recorded(&self, size: Option<[usize; 2]>, stages: bool) -> Result<Plan, RecordError> {
+        let (mut recorder, image) = match size {
+            Some(size) => PlanRecorder::for_size(3, size),
+            None => PlanRecorder::new(3),
+        };
         let mut maps = Vec::new();
         let descriptor = self.forward(&mut recorder, image, &mut |name, map| {
             if stages {

@@ -3,7 +3,7 @@
 use crate::batch_norm::BatchNorm;
 use burn::module::Param;
 use burn::tensor::Tensor;
-use sightline_plan::{Convolution, Tensor as PlainTensor, Window};
+use sightline_plan::{Convolution, Region, Tensor as PlainTensor, Window};
 
 /// The operations that every network's forward pass is written over.
 ///
@@ -19,6 +19,10 @@ pub trait Ops {
     /// A fixed tensor with D axes as a value; `like` says where (on which device) it is wanted.
     fn constant<const D: usize>(&mut self, tensor: PlainTensor, like: &Self::T<4>) -> Self::T<D>;
 
+    /// Height and width of a map. A recorder knows them only when it records for one size of pictures.
+    fn map_size(&mut self, map: &Self::T<4>) -> [usize; 2];
+    /// A part of a map, `[N, C, H, W]` -> `[N, C, h, w]`.
+    fn crop(&mut self, map: Self::T<4>, region: Region) -> Self::T<4>;
     /// `[N, C, H, W]`, weight `[O, C / groups, kh, kw]`, bias `[O]` -> `[N, O, H', W']`.
     fn conv2d(
         &mut self,
@@ -35,14 +39,25 @@ pub trait Ops {
     fn max_pool(&mut self, x: Self::T<4>, window: Window) -> Self::T<4>;
     /// Mean over all pixels, `[N, C, H, W]` -> `[N, C]`.
     fn global_mean(&mut self, x: Self::T<4>) -> Self::T<2>;
-    /// Maximum over all pixels, `[N, C, H, W]` -> `[N, C]`.
+    /// Sum over all pixels, `[N, C, H, W]` -> `[N, C]`.
+    fn global_sum(&mut self, x: Self::T<4>) -> Self::T<2>;
+    /// Maximum over all pixels, `[N, C, H, W]` -> `[N, C]`. Its gradient goes wholly to the first maximal pixel
+    /// in row-major order.
     fn global_max(&mut self, x: Self::T<4>) -> Self::T<2>;
     /// `map` `[N, C, h, w]` resized bilinearly, corners aligned, to the height and width of `like`.
     fn resize_like(&mut self, map: Self::T<4>, like: &Self::T<4>) -> Self::T<4>;
-    /// y = W x + b for each row: `[N, C]`, weight `[O, C]`, bias `[O]` -> `[N, O]`.
-    fn linear(&mut self, x: Self::T<2>, weight: Self::T<2>, bias: Option<Self::T<1>>) -> Self::T<2>;
-    /// Sum over axis 1, `[N, C]` -> `[N, 1]`.
-    fn sum_channels(&mut self, x: Self::T<2>) -> Self::T<2>;
+    /// Rows as the pixels of a map one pixel wide, k times `[N, C]` -> `[N, C, k, 1]`.
+    fn stack_pixels(&mut self, rows: Vec<Self::T<2>>) -> Self::T<4>;
+    /// y = W x + b over axis 1, for each row or pixel: `[N, C]` or `[N, C, H, W]`, weight `[O, C]`, bias `[O]` ->
+    /// `[N, O]` or `[N, O, H, W]`.
+    fn linear<const D: usize>(
+        &mut self,
+        x: Self::T<D>,
+        weight: Self::T<2>,
+        bias: Option<Self::T<1>>,
+    ) -> Self::T<D>;
+    /// Sum over axis 1, which stays with length 1: `[N, C, ...]` -> `[N, 1, ...]`.
+    fn sum_channels<const D: usize>(&mut self, x: Self::T<D>) -> Self::T<D>;
     /// a + b.
     fn add<const D: usize>(&mut self, a: Self::T<D>, b: Self::T<D>) -> Self::T<D>;
     /// x + number.
@@ -51,7 +66,9 @@ pub trait Ops {
     fn mul<const D: usize>(&mut self, a: Self::T<D>, b: Self::T<D>) -> Self::T<D>;
     /// a / b.
     fn div<const D: usize>(&mut self, a: Self::T<D>, b: Self::T<D>) -> Self::T<D>;
-    /// max(x, least).
+    /// |x|.
+    fn abs<const D: usize>(&mut self, x: Self::T<D>) -> Self::T<D>;
+    /// max(x, least). Its gradient passes where x >= least.
     fn clamp_min<const D: usize>(&mut self, x: Self::T<D>, least: f32) -> Self::T<D>;
     /// Square root.
     fn sqrt<const D: usize>(&mut self, x: Self::T<D>) -> Self::T<D>;

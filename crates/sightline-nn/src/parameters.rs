@@ -70,6 +70,23 @@ impl<'a> Parameters<'a> {
         }
     }
 
+    /// A module made of `weights`, on `device`.
+    ///
+    /// # Errors
+    /// When a parameter that it takes is missing or has another shape.
+    pub(crate) fn build<M>(
+        weights: &'a Weights<'a>,
+        device: &Device,
+        make: impl FnOnce(&mut Self) -> M,
+    ) -> Result<M, TensorProblem> {
+        let mut parameters = Self::from_weights(weights, device);
+        let module = make(&mut parameters);
+        match parameters.problem {
+            None => Ok(module),
+            Some(problem) => Err(problem),
+        }
+    }
+
     /// Hands out nothing, but remembers what was asked for.
     pub(crate) fn listing() -> Self {
         Self {

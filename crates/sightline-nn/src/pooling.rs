@@ -1,4 +1,9 @@
-//! Global poolings of a feature map: GeM, MAC (maximum) and SPoC (mean).
+//! Poolings of a feature map: GeM, MAC (maximum), SPoC (mean) and R-MAC.
+
+mod gem;
+mod regional;
+mod regions;
+mod rmac;
 
 use crate::Ops;
 use crate::parameters::Parameters;
@@ -6,7 +11,12 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use std::fmt;
 
-/// Which global pooling.
+pub use gem::{GEM_EPSILON, gem};
+pub use regional::RegionalPooling;
+pub use regions::regions;
+pub use rmac::{RMAC_EPSILON, rmac};
+
+/// Which pooling.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum PoolingKind {
     /// Generalised mean with one learned power.
@@ -23,11 +33,18 @@ pub enum PoolingKind {
     Mac,
     /// Mean.
     Spoc,
+    /// Sum of the normalised maxima of overlapping regions.
+    Rmac {
+        /// Sizes of regions beside the whole map.
+        levels: usize,
+    },
 }
 
 impl PoolingKind {
     /// The usual start of a generalised mean.
     pub(crate) const GEM: Self = Self::Gem { p: 3.0 };
+    /// R-MAC with the usual three levels.
+    pub(crate) const RMAC: Self = Self::Rmac { levels: 3 };
 
     /// Its word in the names of Sightline's and cirtorch's heads.
     pub(crate) fn word(self) -> &'static str {
@@ -36,30 +53,42 @@ impl PoolingKind {
             Self::GemPerChannel { .. } => "gemmp",
             Self::Mac => "mac",
             Self::Spoc => "spoc",
+            Self::Rmac { .. } => "rmac",
         }
     }
 
-    /// Applies the option `p2.5` of a head's name; none if it is another option, or the pooling has no power.
-    pub(crate) fn set_power(&mut self, option: &str) -> Option<()> {
-        let power: f32 = option
-            .strip_prefix('p')?
-            .parse()
-            .ok()
-            .filter(|p: &f32| p.is_finite() && *p > 0.0)?;
+    /// Whether the regions that it pools depend on the size of the map.
+    pub(crate) fn depends_on_size(self) -> bool {
+        matches!(self, Self::Rmac { .. })
+    }
+
+    /// Applies the option `p2.5` (power) or `l4` (levels) of a head's name; none if the pooling has no such option.
+    pub(crate) fn apply(&mut self, option: &str) -> Option<()> {
         match self {
-            Self::Gem { p } | Self::GemPerChannel { p } => *p = power,
+            Self::Gem { p } | Self::GemPerChannel { p } => *p = read_power(option.strip_prefix('p')?)?,
+            Self::Rmac { levels } => *levels = read_levels(option.strip_prefix('l')?)?,
             Self::Mac | Self::Spoc => return None,
         }
         Some(())
     }
 
-    /// Writes the power as an option of a head's name, unless it is the usual 3.
-    pub(crate) fn write_power(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// Writes what [`PoolingKind::apply`] reads, unless it is the usual 3.
+    pub(crate) fn write_option(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Gem { p } | Self::GemPerChannel { p } if p != 3.0 => write!(f, "-p{p}"),
+            Self::Rmac { levels } if levels != 3 => write!(f, "-l{levels}"),
             _ => Ok(()),
         }
     }
+}
+
+fn read_power(text: &str) -> Option<f32> {
+    text.parse().ok().filter(|p: &f32| p.is_finite() && *p > 0.0)
+}
+
+/// A number of levels in a name, bounded because the number of regions grows with its cube.
+pub(crate) fn read_levels(text: &str) -> Option<usize> {
+    text.parse().ok().filter(|levels| (1..=16).contains(levels))
 }
 
 /// Whether the file must hold the power of a generalised mean.
@@ -70,7 +99,7 @@ pub(crate) enum Power {
     Optional,
 }
 
-/// A global pooling, `[N, C, H, W]` -> `[N, C]`.
+/// A pooling, `[N, C, H, W]` -> `[N, C]`.
 #[derive(Module, Debug)]
 pub struct Pooling {
     /// The power of a generalised mean, `[1]` or `[C]`.
@@ -80,9 +109,6 @@ pub struct Pooling {
 }
 
 impl Pooling {
-    /// Lower bound of what a generalised mean sees (cirtorch and dirtorch alike).
-    pub const GEM_EPSILON: f32 = 1e-6;
-
     /// Takes `{name}.p` where the kind has one.
     pub(crate) fn take(
         parameters: &mut Parameters<'_>,
@@ -101,22 +127,32 @@ impl Pooling {
         let p = match kind {
             PoolingKind::Gem { p } => take(1, p),
             PoolingKind::GemPerChannel { p } => take(channels, p),
-            PoolingKind::Mac | PoolingKind::Spoc => None,
+            PoolingKind::Mac | PoolingKind::Spoc | PoolingKind::Rmac { .. } => None,
         };
         Self { p, kind }
     }
 
-    /// Pools every channel to one number. GeM: `mean(max(x, 1e-6)^p)^(1/p)`.
+    /// Pools every channel to one number.
     pub fn forward<O: Ops>(&self, ops: &mut O, x: O::T<4>) -> O::T<2> {
+        let x = self.raise(ops, x);
+        self.reduce(ops, x)
+    }
+
+    /// What is done to each pixel alone.
+    fn raise<O: Ops>(&self, ops: &mut O, x: O::T<4>) -> O::T<4> {
         match &self.p {
-            Some(p) => {
-                let x = ops.clamp_min(x, Self::GEM_EPSILON);
-                let x = ops.power(x, p);
-                let mean = ops.global_mean(x);
-                ops.root(mean, p)
-            }
-            None if self.kind == PoolingKind::Mac => ops.global_max(x),
-            None => ops.global_mean(x),
+            Some(p) => gem::raise(ops, x, p, GEM_EPSILON),
+            None => x,
+        }
+    }
+
+    /// What is done over the pixels that [`Pooling::raise`] yields.
+    fn reduce<O: Ops>(&self, ops: &mut O, x: O::T<4>) -> O::T<2> {
+        match (self.kind, &self.p) {
+            (_, Some(p)) => gem::mean_and_root(ops, x, p),
+            (PoolingKind::Mac, None) => ops.global_max(x),
+            (PoolingKind::Rmac { levels }, None) => rmac(ops, x, levels, RMAC_EPSILON),
+            (_, None) => ops.global_mean(x),
         }
     }
 }

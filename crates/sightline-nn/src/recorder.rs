@@ -4,7 +4,9 @@ use crate::Ops;
 use crate::batch_norm::BatchNorm;
 use burn::module::Param;
 use burn::tensor::Tensor;
-use sightline_plan::{Convolution, Interpolation, Operation, Plan, Tensor as PlainTensor, Value, Window};
+use sightline_plan::{
+    Convolution, Interpolation, Operation, Plan, Region, Tensor as PlainTensor, Value, Window,
+};
 
 /// Writes what a forward pass does into a [`Plan`].
 #[derive(Debug)]
@@ -13,17 +15,40 @@ pub struct PlanRecorder {
     failure: Option<RecordError>,
 }
 
-/// A parameter could not be read back from the device that holds it.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("The network cannot be recorded: a parameter could not be read from its device ({reason}).")]
-pub struct RecordError {
-    reason: String,
+/// Why a network could not be recorded.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum RecordError {
+    /// A parameter could not be read back from the device that holds it.
+    #[error("The network cannot be recorded: a parameter could not be read from its device ({reason}).")]
+    Parameter {
+        /// What the device says.
+        reason: String,
+    },
+    /// The network pools over regions, and no size was given.
+    #[error(
+        "The network cannot be recorded for pictures of any size: it pools over regions that depend on the size. \
+         Record it for one height and width."
+    )]
+    AnySize,
+    /// A window of the network is larger than what it walks over.
+    #[error("The network cannot be recorded for pictures of height {} and width {}: they are too small for it.", .size[0], .size[1])]
+    TooSmall {
+        /// Height and width.
+        size: [usize; 2],
+    },
 }
 
 impl PlanRecorder {
     /// A recorder for a network whose input has that many channels, and the input's value.
     pub fn new(channels: usize) -> (Self, Value) {
         let (plan, input) = Plan::new(channels);
+        let recorder = Self { plan, failure: None };
+        (recorder, input)
+    }
+
+    /// As [`PlanRecorder::new`], for inputs of that height and width only.
+    pub fn for_size(channels: usize, size: [usize; 2]) -> (Self, Value) {
+        let (plan, input) = Plan::for_size(channels, size);
         let recorder = Self { plan, failure: None };
         (recorder, input)
     }
@@ -36,7 +61,7 @@ impl PlanRecorder {
     /// The plan, batch norms folded.
     ///
     /// # Errors
-    /// When a parameter could not be read from its device.
+    /// When a parameter could not be read from its device, or the network needs another or any size of pictures.
     pub fn finish(self) -> Result<Plan, RecordError> {
         match self.failure {
             None => Ok(self.plan.fold_batch_norms()),
@@ -52,7 +77,7 @@ impl PlanRecorder {
             Err(error) => Err(format!("{error:?}")),
         };
         let data = values.unwrap_or_else(|reason| {
-            self.failure = Some(RecordError { reason });
+            self.failure = Some(RecordError::Parameter { reason });
             vec![0.0; shape.iter().product()]
         });
         PlainTensor { shape, data }
@@ -102,6 +127,21 @@ impl Ops for PlanRecorder {
         self.plan.constant(tensor)
     }
 
+    fn map_size(&mut self, map: &Value) -> [usize; 2] {
+        self.plan.map_size(*map).unwrap_or_else(|| {
+            let failure = match self.plan.size() {
+                None => RecordError::AnySize,
+                Some(size) => RecordError::TooSmall { size },
+            };
+            self.failure.get_or_insert(failure);
+            [1, 1]
+        })
+    }
+
+    fn crop(&mut self, map: Value, region: Region) -> Value {
+        self.plan.step(Operation::Crop(region), &[map])
+    }
+
     fn conv2d(&mut self, x: Value, weight: Value, bias: Option<Value>, walk: Convolution) -> Value {
         let mut inputs = vec![x, weight];
         inputs.extend(bias);
@@ -132,6 +172,10 @@ impl Ops for PlanRecorder {
         self.plan.step(Operation::GlobalMean, &[x])
     }
 
+    fn global_sum(&mut self, x: Value) -> Value {
+        self.plan.step(Operation::GlobalSum, &[x])
+    }
+
     fn global_max(&mut self, x: Value) -> Value {
         self.plan.step(Operation::GlobalMax, &[x])
     }
@@ -141,13 +185,17 @@ impl Ops for PlanRecorder {
         self.plan.step(how, &[map, *like])
     }
 
-    fn linear(&mut self, x: Value, weight: Value, bias: Option<Value>) -> Value {
+    fn stack_pixels(&mut self, rows: Vec<Value>) -> Value {
+        self.plan.step(Operation::StackPixels, &rows)
+    }
+
+    fn linear<const D: usize>(&mut self, x: Value, weight: Value, bias: Option<Value>) -> Value {
         let mut inputs = vec![x, weight];
         inputs.extend(bias);
         self.plan.step(Operation::Linear, &inputs)
     }
 
-    fn sum_channels(&mut self, x: Value) -> Value {
+    fn sum_channels<const D: usize>(&mut self, x: Value) -> Value {
         self.plan.step(Operation::SumChannels, &[x])
     }
 
@@ -166,6 +214,10 @@ impl Ops for PlanRecorder {
 
     fn div<const D: usize>(&mut self, a: Value, b: Value) -> Value {
         self.plan.step(Operation::Div, &[a, b])
+    }
+
+    fn abs<const D: usize>(&mut self, x: Value) -> Value {
+        self.plan.step(Operation::Abs, &[x])
     }
 
     fn clamp_min<const D: usize>(&mut self, x: Value, least: f32) -> Value {

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use sightline_checkpoint::formula;
-use sightline_nn::{Architecture, BurnExecutor, Device, Network, Weights};
+use sightline_nn::{
+    Architecture, BurnExecutor, DESCRIPTOR, Device, HeadExecutor, Network, RecordError, Weights,
+};
 use sightline_plan::{Executor, RtenExecutor, Tensor};
 
 fn network(name: &str) -> Network {
@@ -40,6 +42,39 @@ fn burn_and_plan_agree_on_odd_sizes() {
         assert_eq!(by_burn[0].1.shape, [shape[0], dim], "{name}");
         for (a, b) in by_plan[0].1.data.iter().zip(&by_burn[0].1.data) {
             assert!((a - b).abs() < 2e-6, "{name}: {a} {b}");
+        }
+    }
+}
+
+#[test]
+fn regions_of_any_size_by_three_ways() {
+    for name in [
+        "resnet18:layer3/rmac",
+        "resnet18:layer2/cir-rmac-l5-w",
+        "resnet18:layer3/cir-mac-lw-r-w",
+        "resnet18:layer2/cir-gem-r2-p2.5",
+    ] {
+        let network = network(name);
+        assert_eq!(network.record().unwrap_err(), RecordError::AnySize);
+        let device = Device::flex();
+        let mut burn = BurnExecutor::new(network.on(&device), &device);
+        let map = RtenExecutor::new(&network.record_map().unwrap(), 2).unwrap();
+        let mut split = HeadExecutor::new(Box::new(map), &network);
+        for shape in [[1, 3, 1, 1], [2, 3, 40, 150], [1, 3, 300, 17], [1, 3, 65, 64]] {
+            let input = pictures(shape);
+            let descriptor = |executor: &mut dyn Executor| {
+                let (name, descriptor) = executor.run(&input).unwrap().remove(0);
+                assert_eq!(name, DESCRIPTOR);
+                assert_eq!(descriptor.shape, [shape[0], network.architecture().dim()]);
+                descriptor.data
+            };
+            let want = descriptor(&mut burn);
+            let plan = network.record_for([shape[2], shape[3]]).unwrap();
+            let whole = descriptor(&mut RtenExecutor::new(&plan, 2).unwrap());
+            let parts = descriptor(&mut split);
+            for (want, got) in want.iter().zip(&whole).chain(want.iter().zip(&parts)) {
+                assert!((want - got).abs() < 2e-6, "{name} {shape:?}: {want} {got}");
+            }
         }
     }
 }

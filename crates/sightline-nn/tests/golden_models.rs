@@ -59,5 +59,6 @@ cases! {
     dir_resnet18 dir_resnet50 dir_resnet101 dir_resnet152
     dir_resnet50_max dir_resnet50_avg_nofc dir_resnet18_all dir_resnet18_classif
     cir_resnet50_gem cir_resnet101_gem_w cir_resnet18_gemmp
+    cir_resnet18_rmac cir_resnet50_gem_r_w cir_resnet34_mac_r cir_resnet18_lw_gem_w
     resnet18_layer3_gem
 }

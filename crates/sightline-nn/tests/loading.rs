@@ -66,6 +66,14 @@ fn other_projects_names_and_no_network_at_all() {
     .unwrap_err();
     assert_eq!(error.fitting, ["resnet18/cir-gem-w", "resnet18/cir-gem"]);
 
+    let file = state_dict("resnet18/cir-mac-r", 0);
+    let error = Network::load(
+        &architecture("resnet18/cir-gem"),
+        &Weights::from_state_dict(&file),
+    )
+    .unwrap_err();
+    assert_eq!(error.fitting[0], "resnet18/cir-mac-r");
+
     let file = vec![("mean".to_owned(), Tensor::from_f32(vec![1], &[0.0]).unwrap())];
     let error = Network::load(&architecture("resnet18/gem"), &Weights::from_state_dict(&file)).unwrap_err();
     assert!(
@@ -174,9 +182,23 @@ fn checkpoints_of_dirtorch_and_cirtorch_say_what_they_are() {
             ]),
         ),
     ]);
+    let regional = Value::dict([
+        ("state_dict", weights("resnet18/cir-mac-lw-r-w")),
+        (
+            "meta",
+            Value::dict([
+                ("architecture", Value::text("resnet18")),
+                ("pooling", Value::text("mac")),
+                ("local_whitening", Value::Bool(true)),
+                ("regional", Value::Bool(true)),
+                ("whitening", Value::Bool(true)),
+            ]),
+        ),
+    ]);
     for (file, want) in [
         (dirtorch, "resnet18/dir-gem-out96-normfeatures-bias0.25"),
         (cirtorch, "resnet18/cir-gem-w"),
+        (regional, "resnet18/cir-mac-lw-r-w"),
     ] {
         let recognised = recognise(&file);
         let found = Architecture::of_checkpoint(&recognised).unwrap();

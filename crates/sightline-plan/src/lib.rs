@@ -43,6 +43,6 @@ pub use onnx_header::{OnnxHeader, OnnxValue};
 pub use onnx_model::{OnnxFileError, OnnxModel};
 #[cfg(feature = "ort")]
 pub use ort_executor::{OrtDevice, OrtExecutor};
-pub use plan::{Convolution, Interpolation, Operation, Plan, Value, Window};
+pub use plan::{Convolution, Interpolation, Operation, Plan, Region, Value, Window};
 pub use rten_executor::RtenExecutor;
 pub use tensor::{ShapeError, Tensor};

@@ -117,14 +117,9 @@ impl Graph<'_> {
             ),
             Operation::Relu => self.node("Relu", &names, &out, &[]),
             Operation::MaxPool(window) => self.node("MaxPool", &names, &out, &windows(window)),
-            Operation::Crop {
-                top,
-                left,
-                height,
-                width,
-            } => {
-                let starts = self.ints(&[top as i64, left as i64]);
-                let ends = self.ints(&[(top + height) as i64, (left + width) as i64]);
+            Operation::Crop(region) => {
+                let starts = self.ints(&pair([region.top, region.left]));
+                let ends = self.ints(&pair([region.top + region.height, region.left + region.width]));
                 let axes = self.ints(&[2, 3]);
                 self.node("Slice", &[names[0], &starts, &ends, &axes], &out, &[]);
             }

@@ -59,6 +59,19 @@ pub struct Window {
     pub ceil: bool,
 }
 
+/// A rectangle of a map, in pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Region {
+    /// First row.
+    pub top: usize,
+    /// First column.
+    pub left: usize,
+    /// Number of rows.
+    pub height: usize,
+    /// Number of columns.
+    pub width: usize,
+}
+
 /// How [`Operation::ResizeLike`] finds its source pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interpolation {
@@ -84,17 +97,8 @@ pub enum Operation {
     Relu,
     /// Maximum over windows of `[N, C, H, W]`.
     MaxPool(Window),
-    /// The part of `[N, C, H, W]` that begins at row `top` and column `left`: -> `[N, C, height, width]`.
-    Crop {
-        /// First row.
-        top: usize,
-        /// First column.
-        left: usize,
-        /// Number of rows.
-        height: usize,
-        /// Number of columns.
-        width: usize,
-    },
+    /// A part of `[N, C, H, W]`: -> `[N, C, height, width]`.
+    Crop(Region),
     /// Mean over all pixels: `[N, C, H, W]` -> `[N, C]`.
     GlobalMean,
     /// Sum over all pixels: `[N, C, H, W]` -> `[N, C]`.
@@ -227,7 +231,7 @@ impl Plan {
                     match step.operation {
                         Operation::Conv2d(_) | Operation::MaxPool(_) | Operation::ResizeLike(_) => 4,
                         Operation::GlobalMean | Operation::GlobalSum | Operation::GlobalMax => 2,
-                        Operation::BatchNorm { .. } | Operation::Crop { .. } | Operation::StackPixels => 4,
+                        Operation::BatchNorm { .. } | Operation::Crop(_) | Operation::StackPixels => 4,
                         Operation::Relu
                         | Operation::Abs
                         | Operation::SumChannels
@@ -293,7 +297,7 @@ impl Plan {
                 };
                 Some([walked(0)?, walked(1)?])
             }
-            Operation::Crop { height, width, .. } => Some([height, width]),
+            Operation::Crop(region) => Some([region.height, region.width]),
             Operation::ResizeLike(_) => size(1),
             Operation::StackPixels => Some([step.inputs.len(), 1]),
             Operation::GlobalMean | Operation::GlobalSum | Operation::GlobalMax => None,

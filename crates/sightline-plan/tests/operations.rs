@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use sightline_plan::{
-    Convolution, Executor, Interpolation, LoadError, Operation, Plan, RtenExecutor, RunError, Tensor, Value,
-    Window,
+    Convolution, Executor, Interpolation, LoadError, Operation, Plan, Region, RtenExecutor, RunError, Tensor,
+    Value, Window,
 };
 
 fn tensor(shape: &[usize], data: &[f32]) -> Tensor {
@@ -85,11 +85,13 @@ fn poolings_and_linear() {
 #[test]
 fn parts_of_maps() {
     let x = counting(&[2, 2, 3, 4]);
-    let part = |top, left, height, width| Operation::Crop {
-        top,
-        left,
-        height,
-        width,
+    let part = |top, left, height, width| {
+        Operation::Crop(Region {
+            top,
+            left,
+            height,
+            width,
+        })
     };
     let y = compute(&x, |plan, x| plan.step(part(1, 2, 2, 2), &[x]));
     assert_eq!(y.shape, [2, 2, 2, 2]);
@@ -155,12 +157,12 @@ fn a_plan_for_one_size_knows_its_maps_and_refuses_other_pictures() {
         })
     };
     let (floor, ceil) = (plan.step(pooled(false), &[map]), plan.step(pooled(true), &[map]));
-    let row = Operation::Crop {
+    let row = Operation::Crop(Region {
         top: 1,
         left: 0,
         height: 1,
         width: 2,
-    };
+    });
     let row = plan.step(row, &[ceil]);
     let joined = plan.step(Operation::Concat { axis: 3 }, &[row, row]);
     let values = [map, floor, ceil, row, joined];

@@ -2,7 +2,7 @@
 
 use crate::Error;
 use sightline_checkpoint::recognise::{Preprocess, Project, Recognised, WhiteningParams, recognise_file};
-use sightline_nn::{Architecture, BurnExecutor, Head, Network, PoolingKind, Weights};
+use sightline_nn::{Architecture, BurnExecutor, Head, HeadExecutor, Network, PoolingKind, Weights};
 use sightline_plan::{Executor, RtenExecutor};
 use std::path::{Path, PathBuf};
 
@@ -108,24 +108,31 @@ impl Model {
         self.network.architecture()
     }
 
-    /// The exponent by which cirtorch pools descriptors over several scales: the GeM power of plain GeM networks, else 1.
+    /// The exponent by which cirtorch pools descriptors over several scales: the GeM power of GeM networks without regions
+    /// and without a whitening layer, else 1.
     pub fn multiscale_power(&self) -> f64 {
-        let whitened = matches!(&self.architecture().head, Head::Cirtorch(head) if head.whitening);
-        if whitened {
-            1.0
-        } else {
-            self.gem_power.map_or(1.0, f64::from)
+        let plain = match &self.architecture().head {
+            Head::Cirtorch(head) => !head.whitening && head.regional.is_none(),
+            _ => true,
+        };
+        match self.gem_power {
+            Some(power) if plain => f64::from(power),
+            _ => 1.0,
         }
     }
 
-    /// Something that runs the network: `cpu` (the recorded plan, with `threads` threads), `burn` (the network itself on the
-    /// CPU), `cuda`, `cuda:1`, `wgpu`.
+    /// Something that runs the network: `cpu` (the recorded plan, with `threads` threads; where the head pools over regions,
+    /// the plan up to the head and the head itself), `burn` (the network itself on the CPU), `cuda`, `cuda:1`, `wgpu`.
     ///
     /// # Errors
     /// When this build lacks the device, or the runtime refuses the network.
     pub fn executor(&self, device: &str, threads: usize) -> Result<Box<dyn Executor>, Error> {
         if device == "cpu" {
-            return Ok(Box::new(RtenExecutor::new(&self.network.record()?, threads)?));
+            if !self.architecture().head.depends_on_size() {
+                return Ok(Box::new(RtenExecutor::new(&self.network.record()?, threads)?));
+            }
+            let map = RtenExecutor::new(&self.network.record_map()?, threads)?;
+            return Ok(Box::new(HeadExecutor::new(Box::new(map), &self.network)));
         }
         let device = sightline_nn::device(if device == "burn" { "cpu" } else { device })?;
         Ok(Box::new(BurnExecutor::new(self.network.on(&device), &device)))

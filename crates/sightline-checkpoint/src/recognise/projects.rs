@@ -201,12 +201,20 @@ pub(super) fn architecture(
         Project::Cirtorch => {
             let trunk = resnet(text("architecture")?)?;
             let pooling = text("pooling")?;
-            if is("regional") || is("local_whitening") || !matches!(pooling, "gem" | "gemmp" | "mac" | "spoc")
-            {
+            if !matches!(pooling, "gem" | "gemmp" | "mac" | "spoc" | "rmac") {
                 return None;
             }
-            let whitening = if is("whitening") { "-w" } else { "" };
-            Some(format!("{trunk}/cir-{pooling}{whitening}"))
+            let mut name = format!("{trunk}/cir-{pooling}");
+            for (key, option) in [
+                ("local_whitening", "-lw"),
+                ("regional", "-r"),
+                ("whitening", "-w"),
+            ] {
+                if is(key) {
+                    name.push_str(option);
+                }
+            }
+            Some(name)
         }
         Project::Solar => Some(format!("{}/solar", resnet(text("architecture")?)?)),
         Project::How => {

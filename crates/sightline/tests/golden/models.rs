@@ -1,18 +1,27 @@
-//! Area `models`: whole networks with formula weights. So far the plain ResNet networks: dirtorch's `*_rmac` and
-//! classifiers, cirtorch's global poolings with or without a whitening layer, and Sightline's own.
+//! Area `models`: whole networks with formula weights. So far the ResNet networks: dirtorch's `*_rmac` and
+//! classifiers, cirtorch's with all their options, and Sightline's own.
 
 use crate::case::{Case, Outputs};
 use serde_json::Value as Json;
 use sightline_checkpoint::formula;
 use sightline_nn::{
-    Architecture, CirtorchHead, DESCRIPTOR, DirtorchHead, Head, Network, PoolingKind, Weights,
+    Architecture, CirtorchHead, DESCRIPTOR, DirtorchHead, Head, Network, PoolingKind, RegionalPooling,
+    Weights,
 };
 use sightline_plan::{Executor, RtenExecutor, Tensor};
 
 /// Runs a case through the recorded plan.
 pub(crate) fn run(case: &Case) -> Result<Outputs, String> {
     let (network, image) = network_and_image(case)?;
-    let plan = network.record_with_stages().map_err(|error| error.to_string())?;
+    // A network that pools over regions is recorded for the size of its input.
+    let size = network
+        .architecture()
+        .head
+        .depends_on_size()
+        .then(|| [image.shape[2], image.shape[3]]);
+    let plan = network
+        .record_with_stages(size)
+        .map_err(|error| error.to_string())?;
     let mut executor = RtenExecutor::new(&plan, 2).map_err(|error| error.to_string())?;
     let named = executor.run(&image).map_err(|error| error.to_string())?;
     Ok(outputs(&named))
@@ -33,12 +42,16 @@ pub(crate) fn network_and_image(case: &Case) -> Result<(Network, Tensor), String
     Ok((network, image(&case.params["image"])?))
 }
 
-/// `desc` and the three outputs of every stage.
+/// `desc`, the three outputs of every stage, and the vectors of regions.
 pub(crate) fn outputs(named: &[(String, Tensor)]) -> Outputs {
     let mut outputs = Outputs::new();
     for (name, tensor) in named {
         if name == DESCRIPTOR {
             outputs.f32("desc", &tensor.shape, tensor.data.clone());
+            continue;
+        }
+        if name == "regions" {
+            regions(&mut outputs, tensor);
             continue;
         }
         let shape: Vec<i64> = tensor.shape.iter().map(|axis| *axis as i64).collect();
@@ -52,6 +65,19 @@ pub(crate) fn outputs(named: &[(String, Tensor)]) -> Outputs {
         outputs.f32(&format!("stage.{name}.sample"), &[64], sample);
     }
     outputs
+}
+
+/// The first 32 components of the vector of each region, and the whole of the last one; of one picture.
+fn regions(outputs: &mut Outputs, tensor: &Tensor) {
+    let [_, channels, count, _] = tensor.shape[..] else {
+        return;
+    };
+    let vector = |region: usize, length: usize| (0..length).map(move |c| tensor.data[c * count + region]);
+    let shown = channels.min(32);
+    let all = (0..count).flat_map(|region| vector(region, shown)).collect();
+    outputs.f32("regions", &[count, shown], all);
+    let last = vector(count - 1, channels).collect();
+    outputs.f32("last_region", &[channels], last);
 }
 
 fn architecture(case: &Case) -> Result<Architecture, String> {
@@ -93,21 +119,19 @@ fn dirtorch(options: &Json) -> Result<Head, String> {
 }
 
 fn cirtorch(options: &Json) -> Result<Head, String> {
-    for key in ["regional", "local_whitening"] {
-        if options[key].as_bool() == Some(true) {
-            return Err(format!("networks with {key} are not computed yet"));
-        }
-    }
-    Ok(Head::Cirtorch(CirtorchHead {
-        pooling: match options["pooling"].as_str() {
-            Some("gem") => PoolingKind::Gem { p: 3.0 },
-            Some("gemmp") => PoolingKind::GemPerChannel { p: 3.0 },
-            Some("mac") => PoolingKind::Mac,
-            Some("spoc") => PoolingKind::Spoc,
-            other => return Err(format!("the pooling {other:?} is not computed yet")),
-        },
-        whitening: options["whitening"].as_bool().unwrap_or(false),
-    }))
+    let has = |key: &str| options[key].as_bool().unwrap_or(false);
+    let mut head = CirtorchHead::new(match options["pooling"].as_str() {
+        Some("gem") => PoolingKind::Gem { p: 3.0 },
+        Some("gemmp") => PoolingKind::GemPerChannel { p: 3.0 },
+        Some("mac") => PoolingKind::Mac,
+        Some("spoc") => PoolingKind::Spoc,
+        Some("rmac") => PoolingKind::Rmac { levels: 3 },
+        other => return Err(format!("there is no pooling {other:?}")),
+    });
+    head.local_whitening = has("local_whitening");
+    head.regional = has("regional").then_some(RegionalPooling::LEVELS);
+    head.whitening = has("whitening");
+    Ok(Head::Cirtorch(head))
 }
 
 /// A parameter by the formula, then the case's overrides and factors.
