@@ -96,6 +96,9 @@ pub struct Circumstances {
     pub version: String,
     /// Day on which the work was begun, `YYYY-MM-DD` (see [`crate::date::today`]).
     pub date: String,
+    /// SHA-256 of the weight file that an exported network came from; the identity then holds the hash of the export.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub exported_from: String,
 }
 
 impl Circumstances {
@@ -120,6 +123,7 @@ impl Circumstances {
             device: join(|c| &c.device),
             version: join(|c| &c.version),
             date: join(|c| &c.date),
+            exported_from: join(|c| &c.exported_from),
         }
     }
 }

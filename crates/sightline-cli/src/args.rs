@@ -17,7 +17,7 @@ pub(crate) use dataset::DatasetCommand;
 pub(crate) use demo::DemoArgs;
 pub(crate) use eval::EvalArgs;
 pub(crate) use extract::{ExtractArgs, ExtractCommand, Side};
-pub(crate) use model::ModelCommand;
+pub(crate) use model::{ExportFormat, ModelCommand};
 pub(crate) use network::ModelArgs;
 pub(crate) use recipe::{OrientationChoice, RecipeArgs, TruncatedChoice};
 pub(crate) use search::SearchArgs;
@@ -53,14 +53,14 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Shows everything on pictures drawn on the spot, or on your own folder, and writes a report page
-    Demo(DemoArgs),
+    Demo(Box<DemoArgs>),
     /// Turns pictures into a set of descriptors
     Extract(Box<ExtractArgs>),
     /// Finds the pictures that show the same thing as the query
     Search(Box<SearchArgs>),
     /// Evaluates a model, a set of descriptors or rankings against a ground truth
     Eval(Box<EvalArgs>),
-    /// Looks into a checkpoint, or converts it
+    /// Looks into a checkpoint, converts it, or exports its network
     Model {
         #[command(subcommand)]
         command: ModelCommand,

@@ -185,7 +185,7 @@ fn network_here(args: &BenchExtractArgs, threads: usize, screen: &Screen) -> any
         return Err(usage("this measures one size: name one --size"));
     };
     let model = model_choice::model(&options, screen)?;
-    let architecture = model.architecture().to_string();
+    let architecture = model.architecture();
     let mut executor = model.executor(&options.device, threads)?;
     // As in an extraction of many pictures, only what runs is kept.
     drop(model);
@@ -224,7 +224,7 @@ fn whole_way(args: &BenchExtractArgs, threads: usize, screen: &Screen) -> anyhow
         scratch.path(),
         args.rounds as usize,
     )?;
-    let architecture = model.architecture().to_string();
+    let architecture = model.architecture();
     if args.json {
         return print_json(&OfWholeWay {
             architecture,

@@ -42,7 +42,7 @@ fn run(cli: &Cli, screen: &progress::Screen) -> anyhow::Result<Outcome> {
         Command::Search(args) => search::run(args, cli.threads, screen),
         Command::Eval(args) => eval::run(args, cli.threads, screen),
         Command::Bench { command } => bench::run(command, cli.threads, screen),
-        Command::Model { command } => model::run(command),
+        Command::Model { command } => model::run(command, cli.threads, screen),
         Command::Dataset { command } => dataset::run(command),
         Command::Completions { shell } => manual::completions(*shell),
         Command::Man { folder } => manual::pages(folder),

@@ -1,17 +1,38 @@
-//! `sightline model`: what is in a checkpoint, and the same as safetensors.
+//! `sightline model`: what is in a checkpoint, the same as safetensors, its network as ONNX.
 
-use crate::args::ModelCommand;
+mod export;
+mod onnx_summary;
+
+use crate::args::{ExportFormat, ModelArgs, ModelCommand};
 use crate::extract::printable;
 use crate::output::{Outcome, print, print_json};
+use crate::progress::Screen;
 use sightline::checkpoint::recognise::recognise_file;
 use sightline::checkpoint::{self, Summary, safetensors};
+use sightline::is_onnx_path;
 use std::fmt::Write as _;
 use std::path::Path;
 
-pub(crate) fn run(command: &ModelCommand) -> anyhow::Result<Outcome> {
+pub(crate) fn run(command: &ModelCommand, threads: usize, screen: &Screen) -> anyhow::Result<Outcome> {
     match command {
+        ModelCommand::Inspect { file, json } if is_onnx_path(file) => onnx_summary::inspect(file, *json),
         ModelCommand::Inspect { file, json } => inspect(file, *json),
         ModelCommand::Convert { file, output } => convert(file, output),
+        ModelCommand::Export {
+            file,
+            format: ExportFormat::Onnx,
+            output,
+            arch,
+            input_size,
+            json,
+        } => {
+            let network = ModelArgs {
+                model: Some(file.clone()),
+                arch: arch.clone(),
+                ..ModelArgs::default()
+            };
+            export::onnx(&network, output, *input_size, *json, threads, screen)
+        }
     }
 }
 

@@ -8,7 +8,8 @@ use sightline::card::Card;
 use sightline::descriptor::WhiteningSettings;
 use sightline::image::recipe::Scales;
 use sightline::nn::Architecture;
-use sightline::{Describer, Model, Settings, pooling_of};
+use sightline::plan::OutputPooling;
+use sightline::{Describer, Model, OnnxSettings, Settings, is_onnx_path, pooling_of};
 
 /// Architecture of the seeded network: without training, early layers tell more than late ones.
 const SEEDED: &str = "resnet18:layer1/gem";
@@ -29,21 +30,43 @@ pub(crate) fn model(args: &ModelArgs, screen: &Screen) -> anyhow::Result<Model> 
              --model seeded, a network with random weights.",
         ));
     };
+    if !is_onnx_path(path) && onnx_settings(args) != OnnxSettings::default() {
+        return Err(usage(
+            "--model-output, --token-pooling, --special-tokens and --map-pooling are for ONNX files (.onnx) only.",
+        ));
+    }
     if path.as_os_str() == "seeded" {
         screen.say("The seeded network has random weights: it tells colours and textures apart, no more.");
         return Ok(Model::seeded(args.arch.as_deref().unwrap_or(SEEDED), 0)?);
     }
-    let model = Model::open(path, args.arch.as_deref())?;
-    let unknown = &model.network().unused().unknown;
-    if let Some(first) = unknown.first() {
-        screen.warn(&format!(
-            "{} of {}'s tensors belong to nothing in {} and are not used, the first is `{first}`",
-            unknown.len(),
-            path.display(),
-            model.architecture()
-        ));
+    let model = if is_onnx_path(path) {
+        if args.arch.is_some() {
+            return Err(usage("An ONNX file holds its own network: leave --arch out."));
+        }
+        Model::open_onnx(path, &onnx_settings(args))?
+    } else {
+        Model::open(path, args.arch.as_deref())?
+    };
+    if let Some(remark) = model.remark() {
+        match model.network() {
+            Some(_) => screen.warn(&remark),
+            None => screen.say(&remark),
+        }
     }
     Ok(model)
+}
+
+/// What was asked of somebody else's ONNX file.
+fn onnx_settings(args: &ModelArgs) -> OnnxSettings {
+    let default = OutputPooling::default();
+    OnnxSettings {
+        output: args.model_output.clone(),
+        pooling: OutputPooling {
+            tokens: args.token_pooling.unwrap_or(default.tokens),
+            special_tokens: args.special_tokens.unwrap_or(default.special_tokens),
+            map: args.map_pooling.unwrap_or(default.map),
+        },
+    }
 }
 
 /// Makes a model ready to describe a query as the descriptors of `card` were made.
@@ -80,7 +103,7 @@ pub(crate) fn describer(
             "--scales {wrong}: a scale is a number above 0 and at most 16"
         )));
     }
-    let fallback = model.recipe.unwrap_or("photos");
+    let fallback = model.recipe.as_deref().unwrap_or("photos");
     let recipe_made = recipe_choice::recipe(recipe, fallback, model.preprocess.as_ref())?;
     let scales = if args.scales.is_empty() {
         vec![1.0]

@@ -6,7 +6,9 @@ use burn::tensor::Device;
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum DeviceError {
     /// No device has such a name.
-    #[error("`{name}` is no device. Devices are `cpu`, `cuda`, `cuda:1` (and so on) and `wgpu`.")]
+    #[error(
+        "`{name}` is no device. Devices are `cpu`, `burn`, `ort`, `ort-cuda`, `cuda`, `cuda:1` (and so on) and `wgpu`."
+    )]
     Unknown {
         /// The name.
         name: String,

@@ -62,6 +62,14 @@ pub enum LoadError {
         /// The cargo feature that brings it.
         feature: &'static str,
     },
+    /// No runtime for ONNX models has that name.
+    #[error(
+        "An ONNX model cannot run on `{device}`. It runs on `cpu`, and through ONNX Runtime on `ort`, `ort-cuda` or `ort-cuda:1`."
+    )]
+    NoDevice {
+        /// The name.
+        device: String,
+    },
     /// The library of a runtime that is loaded at run time.
     #[error(
         "ONNX Runtime could not be loaded: {reason}. Install it (`pip install onnxruntime`, or a release from \

@@ -24,6 +24,7 @@
 //! ```
 
 mod backbone;
+mod device;
 mod executor;
 mod fold;
 mod onnx;
@@ -38,6 +39,7 @@ mod rten_executor;
 mod tensor;
 
 pub use backbone::{Backbone, DESCRIPTOR, MapPooling, OutputPooling, PoolingNameError, TokenPooling};
+pub use device::{executor_on, is_onnx_device};
 pub use executor::{Executor, LoadError, RunError, Runtime, check_batch};
 pub use onnx_header::{OnnxHeader, OnnxValue};
 pub use onnx_model::{OnnxFileError, OnnxModel};

@@ -6,8 +6,8 @@ use sightline_checkpoint::recognise::WhiteningForm;
 use sightline_dataset::PictureIndex;
 use sightline_descriptor::{DescriptorSet, ScalePooling, Whitening, WhiteningSettings};
 use sightline_extract::{Network, Options, Picture, Prepare, Recipes, describe_pictures};
-use sightline_image::recipe::Recipe;
-use sightline_plan::Executor;
+use sightline_image::recipe::{Recipe, Rule};
+use sightline_plan::{Executor, Tensor};
 use std::path::{Path, PathBuf};
 
 /// How pictures are described, beyond the model.
@@ -21,7 +21,7 @@ pub struct Settings {
     pub pooling: Option<ScalePooling>,
     /// Name of a whitening of the model, and how to apply it.
     pub whitening: Option<(String, WhiteningSettings)>,
-    /// Where the network runs: `cpu`, `burn`, `cuda`, `cuda:1`, `wgpu` (see [`Model::executor`]).
+    /// Where the network runs: `cpu`, `burn`, `ort`, `ort-cuda`, `cuda`, `cuda:1`, `wgpu` (see [`Model::executor`]).
     pub device: String,
     /// Threads of the network on the CPU; 0: one a core.
     pub threads: usize,
@@ -119,24 +119,27 @@ impl Describer {
         };
         let pooling = settings
             .pooling
-            .unwrap_or_else(|| pooling_of(model.recipe.unwrap_or("photos"), model, &scales));
+            .unwrap_or_else(|| pooling_of(model.recipe.as_deref().unwrap_or("photos"), model, &scales));
         let recipes = Recipes::new(recipe, pooling.scales_to_run(&scales), settings.max_pixels);
         let passes = recipes.pass_scales();
         let whitening = settings
             .whitening
             .map(|(name, how)| open_whitening(model, &name, how))
             .transpose()?;
-        let executor = model.executor(&settings.device, threads)?;
+        check_picture_size(model, recipes.recipe(), &passes)?;
+        let mut executor = model.executor(&settings.device, threads)?;
+        let dim = match model.dim() {
+            Some(dim) => dim,
+            None => dim_by_running(model, executor.as_mut(), recipes.recipe())?,
+        };
         let runtime = executor.describe();
         let identity = Identity {
-            architecture: model.architecture().to_string(),
+            architecture: model.architecture(),
             weights: model.weights_sha256.clone(),
             recipe: recipes.recipe().spelled_out(),
             scales: pooling.spelled_out(&passes),
             whitening: whitening.as_ref().map(|whitening| whitening.identity().clone()),
-            dim: whitening
-                .as_ref()
-                .map_or(model.architecture().dim(), Whitening::output_dim),
+            dim: whitening.as_ref().map_or(dim, Whitening::output_dim),
             seed: model.seed,
         };
         let circumstances = Circumstances {
@@ -145,6 +148,7 @@ impl Describer {
             device: runtime.device,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             date: sightline_card::date::today(),
+            exported_from: model.exported_from.clone().unwrap_or_default(),
         };
         Ok(Self {
             executor,
@@ -272,13 +276,80 @@ pub fn pooling_of(recipe: &str, model: &Model, scales: &[f64]) -> ScalePooling {
 
 /// The recipe of the model's project, with the mean and deviation that the checkpoint says.
 fn default_recipe(model: &Model) -> Result<Recipe, Error> {
-    let mut recipe = Recipe::named(model.recipe.unwrap_or("photos"))?;
+    let mut recipe = Recipe::named(model.recipe.as_deref().unwrap_or("photos"))?;
     if let Some(preprocess) = &model.preprocess {
         for (step, values) in [("mean", &preprocess.mean), ("std", &preprocess.std)] {
             recipe.set(step, values.clone().into())?;
         }
     }
     Ok(recipe)
+}
+
+/// Height and width of every picture that a recipe makes, where they are the same for all.
+fn recipe_size(recipe: &Recipe) -> Option<u32> {
+    match (recipe.transforms.is_empty(), recipe.crop.size, recipe.resize.rule) {
+        (false, _, _) => None,
+        (true, Some(size), _) => Some(size),
+        (true, None, Rule::Square) => recipe.resize.size,
+        _ => None,
+    }
+}
+
+/// Refuses a recipe that makes other pictures than a network for one size takes. What transform texts make is seen when
+/// it is run.
+fn check_picture_size(model: &Model, recipe: &Recipe, passes: &[f64]) -> Result<(), Error> {
+    let Some([height, width]) = model.picture_size() else {
+        return Ok(());
+    };
+    let refused = |remedy: &str| {
+        Err(Error::Onnx {
+            path: model.source.clone(),
+            reason: format!("it takes pictures of {width}x{height} pixels only, and {remedy}"),
+        })
+    };
+    if passes.iter().any(|scale| *scale != 1.0) {
+        return refused("several scales make other sizes. Leave --scales out.");
+    }
+    let made = recipe_size(recipe).map(|size| size as usize);
+    if !recipe.transforms.is_empty() || made.is_some_and(|size| [size, size] == [height, width]) {
+        return Ok(());
+    }
+    match made {
+        _ if height == width => refused(&format!(
+            "this recipe does not make all pictures so. Add --square {width}{}.",
+            if recipe.crop.size.is_some() {
+                " --set crop.size=null"
+            } else {
+                ""
+            }
+        )),
+        Some(size) => refused(&format!(
+            "this recipe makes all of them {size}x{size}. Use another, or export the model with a free height and width."
+        )),
+        // Pictures may happen to have that size; those of another are refused one by one.
+        None => Ok(()),
+    }
+}
+
+/// Length of the descriptors of a network whose file does not say it: that of a gray picture.
+fn dim_by_running(model: &Model, executor: &mut dyn Executor, recipe: &Recipe) -> Result<usize, Error> {
+    const USUAL: u32 = 224;
+    let side = recipe_size(recipe).unwrap_or(USUAL) as usize;
+    let [height, width] = model.picture_size().unwrap_or([side, side]);
+    let picture = Tensor {
+        shape: vec![1, 3, height, width],
+        data: vec![0.0; 3 * height * width],
+    };
+    let outputs = executor.run(&picture).map_err(|error| Error::Onnx {
+        path: model.source.clone(),
+        reason: format!(
+            "it does not say how long its descriptors are, and running it on a picture of {width}x{height} pixels failed: {error}"
+        ),
+    })?;
+    Ok(outputs
+        .first()
+        .and_then(|(_, tensor)| tensor.shape.last().copied())
+        .unwrap_or(0))
 }
 
 fn open_whitening(model: &Model, name: &str, how: WhiteningSettings) -> Result<Whitening, Error> {

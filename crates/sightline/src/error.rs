@@ -54,6 +54,17 @@ pub enum Error {
     /// The runtime refuses the plan.
     #[error(transparent)]
     Executor(#[from] sightline_plan::LoadError),
+    /// An ONNX file, or one that it names, could not be read.
+    #[error(transparent)]
+    OnnxFile(#[from] sightline_plan::OnnxFileError),
+    /// An ONNX file that cannot serve as a network.
+    #[error("{} cannot be used as a network: {reason}", .path.display())]
+    Onnx {
+        /// The file.
+        path: PathBuf,
+        /// What is in the way, and what to do, as sentences.
+        reason: String,
+    },
     /// A device that this build lacks.
     #[cfg(feature = "nn")]
     #[error(transparent)]

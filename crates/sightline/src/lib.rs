@@ -23,7 +23,11 @@ pub mod report;
 #[cfg(feature = "nn")]
 mod describer;
 #[cfg(feature = "nn")]
+mod export;
+#[cfg(feature = "nn")]
 mod model;
+#[cfg(feature = "nn")]
+mod onnx_network;
 
 pub mod demo;
 
@@ -32,7 +36,11 @@ pub use describer::{Describer, Settings, pooling_of};
 pub use error::Error;
 pub use evaluation::{Aligned, SearchRanking};
 #[cfg(feature = "nn")]
-pub use model::Model;
+pub use export::{ExportCheck, ExportFacts};
+#[cfg(feature = "nn")]
+pub use model::{Model, is_onnx_path};
+#[cfg(feature = "nn")]
+pub use onnx_network::OnnxSettings;
 
 pub use sightline_card as card;
 pub use sightline_checkpoint as checkpoint;

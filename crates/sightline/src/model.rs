@@ -1,38 +1,54 @@
 //! A network with its weights, and what their file says of how to use them.
 
-use crate::Error;
+use crate::onnx_network::{OnnxNetwork, OnnxSettings};
+use crate::{Error, ExportFacts};
 use sightline_checkpoint::recognise::{Preprocess, Project, Recognised, WhiteningParams, recognise_file};
 use sightline_nn::{Architecture, BurnExecutor, Head, HeadExecutor, Network, PoolingKind, Weights};
-use sightline_plan::{Executor, RtenExecutor};
+use sightline_plan::{Executor, executor_on, is_onnx_device};
 use std::path::{Path, PathBuf};
 
-/// A network with its weights.
+/// A network with its weights: one of ours, or an ONNX file.
 pub struct Model {
     /// What the weights are called in messages: the file, or `seeded`.
     pub source: PathBuf,
     /// The recipe of the project that the checkpoint comes from, if it is known.
-    pub recipe: Option<&'static str>,
+    pub recipe: Option<String>,
+    /// That project.
+    pub project: Option<String>,
     /// Mean, standard deviation and input size, where the checkpoint says them.
     pub preprocess: Option<Preprocess>,
     /// Whitenings that the checkpoint holds, by name.
     pub whitenings: Vec<(String, WhiteningParams)>,
     /// SHA-256 of the weight file.
     pub weights_sha256: String,
+    /// SHA-256 of the weight file that an ONNX file was exported from.
+    pub exported_from: Option<String>,
     /// The seed of weights that no file holds.
     pub seed: Option<u64>,
-    network: Network,
-    /// The power of a GeM pooling with one power.
-    gem_power: Option<f32>,
+    kind: Kind,
+}
+
+enum Kind {
+    Network {
+        network: Box<Network>,
+        /// The power of a GeM pooling with one power.
+        gem_power: Option<f32>,
+    },
+    Onnx(Box<OnnxNetwork>),
 }
 
 impl Model {
-    /// Opens a checkpoint. `architecture` is needed where the file does not say which network it holds, and wins where it does.
+    /// Opens a checkpoint, or an ONNX file (by its ending) with default settings. `architecture` is needed where a
+    /// checkpoint does not say which network it holds, and wins where it does.
     ///
     /// # Errors
     /// When the file cannot be read or is refused, holds no weights, or does not fit the architecture; the error names the
     /// first missing or misshapen tensor and what would fit.
     pub fn open(path: impl AsRef<Path>, architecture: Option<&str>) -> Result<Self, Error> {
         let path = path.as_ref();
+        if is_onnx_path(path) {
+            return Self::open_onnx(path, &OnnxSettings::default());
+        }
         // A wrong name is found before a large file is read.
         let named = architecture.map(Architecture::parse).transpose()?;
         let file = sightline_checkpoint::read(path)?;
@@ -63,13 +79,40 @@ impl Model {
         })?;
         Ok(Self {
             source: path.to_owned(),
-            recipe: recipe_of(found.project),
-            gem_power: gem_power(&architecture, &found),
+            recipe: recipe_of(found.project).map(str::to_owned),
+            project: (found.project != Project::Unknown).then(|| found.project.name().to_owned()),
+            kind: Kind::Network {
+                gem_power: gem_power(&architecture, &found),
+                network: Box::new(network),
+            },
             preprocess: found.preprocess,
             whitenings: found.whitenings,
             weights_sha256,
+            exported_from: None,
             seed: None,
-            network,
+        })
+    }
+
+    /// Opens an ONNX file: a network that Sightline exported, which says all that is needed itself, or somebody else's
+    /// backbone, one output of which becomes the descriptor.
+    ///
+    /// # Errors
+    /// When the file cannot be read, takes no pictures, or no descriptor can be made of its output.
+    pub fn open_onnx(path: impl AsRef<Path>, settings: &OnnxSettings) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let onnx = OnnxNetwork::open(path, settings)?;
+        let facts = onnx.facts.clone();
+        let said = |fact: fn(ExportFacts) -> Option<String>| facts.clone().and_then(fact);
+        Ok(Self {
+            source: path.to_owned(),
+            recipe: said(|facts| facts.recipe),
+            project: said(|facts| facts.project),
+            exported_from: said(|facts| Some(facts.weights)),
+            seed: facts.as_ref().and_then(|facts| facts.seed),
+            preprocess: facts.and_then(|facts| facts.preprocess),
+            whitenings: Vec::new(),
+            weights_sha256: onnx.sha256.clone(),
+            kind: Kind::Onnx(Box::new(onnx)),
         })
     }
 
@@ -89,54 +132,111 @@ impl Model {
         Ok(Self {
             source: "seeded".into(),
             recipe: None,
-            gem_power: power_of_kind(&architecture),
+            project: None,
+            exported_from: None,
+            kind: Kind::Network {
+                network: Box::new(network),
+                gem_power: power_of_kind(&architecture),
+            },
             preprocess: None,
             whitenings: Vec::new(),
             weights_sha256: sightline_card::sha256_hex(format!("seeded {architecture} {seed}").as_bytes()),
             seed: Some(seed),
-            network,
         })
     }
 
-    /// The network itself.
-    pub fn network(&self) -> &Network {
-        &self.network
+    /// The network itself; none for an ONNX file.
+    pub fn network(&self) -> Option<&Network> {
+        match &self.kind {
+            Kind::Network { network, .. } => Some(network),
+            Kind::Onnx(_) => None,
+        }
     }
 
-    /// The architecture, with the sizes that the weights decided.
-    pub fn architecture(&self) -> &Architecture {
-        self.network.architecture()
+    /// What a card calls the network: the architecture with the sizes that the weights decided, or `onnx:OUTPUT/POOLING`.
+    pub fn architecture(&self) -> String {
+        match &self.kind {
+            Kind::Network { network, .. } => network.architecture().to_string(),
+            Kind::Onnx(onnx) => onnx.name(),
+        }
+    }
+
+    /// Length of the descriptors; none where an ONNX file does not say it.
+    pub fn dim(&self) -> Option<usize> {
+        match &self.kind {
+            Kind::Network { network, .. } => Some(network.architecture().dim()),
+            Kind::Onnx(onnx) => onnx.dim,
+        }
+    }
+
+    /// Height and width of the only pictures that it takes, where its file fixes them.
+    pub fn picture_size(&self) -> Option<[usize; 2]> {
+        match &self.kind {
+            Kind::Network { .. } => None,
+            Kind::Onnx(onnx) => onnx.picture_size,
+        }
+    }
+
+    /// Something that its user should know, as sentences.
+    pub fn remark(&self) -> Option<String> {
+        match &self.kind {
+            Kind::Network { network, .. } => {
+                let unknown = &network.unused().unknown;
+                let first = unknown.first()?;
+                Some(format!(
+                    "{} of {}'s tensors belong to nothing in {} and are not used, the first is `{first}`",
+                    unknown.len(),
+                    self.source.display(),
+                    network.architecture()
+                ))
+            }
+            Kind::Onnx(onnx) => onnx.remark(),
+        }
     }
 
     /// The exponent by which cirtorch pools descriptors over several scales: the GeM power of GeM networks without regions
     /// and without a whitening layer, else 1.
     pub fn multiscale_power(&self) -> f64 {
-        let plain = match &self.architecture().head {
-            Head::Cirtorch(head) => !head.whitening && head.regional.is_none(),
-            _ => true,
-        };
-        match self.gem_power {
-            Some(power) if plain => f64::from(power),
-            _ => 1.0,
+        match &self.kind {
+            Kind::Network { network, gem_power } => {
+                let plain = match &network.architecture().head {
+                    Head::Cirtorch(head) => !head.whitening && head.regional.is_none(),
+                    _ => true,
+                };
+                gem_power.filter(|_| plain).map_or(1.0, f64::from)
+            }
+            Kind::Onnx(onnx) => onnx.facts.as_ref().map_or(1.0, |facts| facts.multiscale_power),
         }
     }
 
     /// Something that runs the network: `cpu` (the recorded plan, with `threads` threads; where the head pools over regions,
-    /// the plan up to the head and the head itself), `burn` (the network itself on the CPU), `cuda`, `cuda:1`, `wgpu`.
+    /// the plan up to the head and the head itself), `burn` (the network itself on the CPU), `cuda`, `cuda:1`, `wgpu`;
+    /// `ort`, `ort-cuda`, `ort-cuda:1` (as `cpu`, the plan through ONNX Runtime). ONNX files run on `cpu` and the `ort`
+    /// devices.
     ///
     /// # Errors
     /// When this build lacks the device, or the runtime refuses the network.
     pub fn executor(&self, device: &str, threads: usize) -> Result<Box<dyn Executor>, Error> {
-        if device == "cpu" {
-            if !self.architecture().head.depends_on_size() {
-                return Ok(Box::new(RtenExecutor::new(&self.network.record()?, threads)?));
+        let network = match &self.kind {
+            Kind::Onnx(onnx) => return onnx.executor(device, threads),
+            Kind::Network { network, .. } => network,
+        };
+        if is_onnx_device(device) {
+            if !network.architecture().head.depends_on_size() {
+                return Ok(executor_on(device, network.record()?.to_onnx(), threads)?);
             }
-            let map = RtenExecutor::new(&self.network.record_map()?, threads)?;
-            return Ok(Box::new(HeadExecutor::new(Box::new(map), &self.network)));
+            let map = executor_on(device, network.record_map()?.to_onnx(), threads)?;
+            return Ok(Box::new(HeadExecutor::new(map, network)));
         }
         let device = sightline_nn::device(if device == "burn" { "cpu" } else { device })?;
-        Ok(Box::new(BurnExecutor::new(self.network.on(&device), &device)))
+        Ok(Box::new(BurnExecutor::new(network.on(&device), &device)))
     }
+}
+
+/// Whether a file is taken for ONNX, by its ending.
+pub fn is_onnx_path(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|ending| ending.eq_ignore_ascii_case("onnx"))
 }
 
 /// The recipe of a project: how it prepares pictures.

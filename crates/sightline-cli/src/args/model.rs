@@ -1,6 +1,6 @@
 //! What may be typed after `model`.
 
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
@@ -10,7 +10,7 @@ pub(crate) enum ModelCommand {
         after_help = "Examples:\n  sightline model inspect Resnet101-AP-GeM.pt\n  sightline model inspect weights.pth --json"
     )]
     Inspect {
-        /// The file: torch (zip or legacy), pickle, safetensors, npy, npz, Matlab 5
+        /// The file: torch (zip or legacy), pickle, safetensors, npy, npz, Matlab 5, ONNX
         file: PathBuf,
 
         /// Print JSON
@@ -27,4 +27,48 @@ pub(crate) enum ModelCommand {
         #[arg(long, short, value_name = "FILE")]
         output: PathBuf,
     },
+    /// Writes a network as an ONNX file that other programs run, and checks it by running it
+    #[command(
+        after_help = "The file says of itself what it is: `--model FILE.onnx` needs no --arch and no --recipe.\n\nExamples:\n  \
+sightline model export Resnet101-AP-GeM.pt -o ap-gem.onnx\n  \
+sightline model export weights.pth --arch resnet18:layer3/gem --input-size 384x512 -o weights.onnx"
+    )]
+    Export {
+        /// The checkpoint, or `seeded`
+        #[arg(value_name = "MODEL")]
+        file: PathBuf,
+
+        /// The form to write
+        #[arg(long, value_enum, default_value = "onnx")]
+        format: ExportFormat,
+
+        /// The file to write
+        #[arg(long, short, value_name = "FILE")]
+        output: PathBuf,
+
+        /// Architecture, where the checkpoint does not say it
+        #[arg(long, value_name = "NAME")]
+        arch: Option<String>,
+
+        /// Make it for pictures of this height and width only (networks that pool over regions need it)
+        #[arg(long, value_name = "HxW", value_parser = height_and_width)]
+        input_size: Option<[usize; 2]>,
+
+        /// Print the check as JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ExportFormat {
+    Onnx,
+}
+
+/// Reads HxW; a network's input has at most 16384 pixels a side.
+fn height_and_width(text: &str) -> Result<[usize; 2], String> {
+    let side = |text: &str| text.parse().ok().filter(|side| (1..=16384).contains(side));
+    text.split_once(['x', 'X'])
+        .and_then(|(height, width)| Some([side(height)?, side(width)?]))
+        .ok_or_else(|| "it reads HEIGHTxWIDTH in pixels, such as 384x512".to_owned())
 }

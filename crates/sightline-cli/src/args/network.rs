@@ -1,13 +1,14 @@
 //! Which network, and on what it runs: shared by every subcommand that describes pictures.
 
 use clap::Args;
+use sightline::plan::{MapPooling, TokenPooling};
 use std::path::PathBuf;
 
 /// Which network, and on what it runs.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Model")]
 pub(crate) struct ModelArgs {
-    /// Checkpoint of an original project, or `seeded` for a network with random (but fixed) weights
+    /// Checkpoint of an original project, an ONNX file (.onnx), or `seeded` for a network with random (but fixed) weights
     #[arg(long, value_name = "FILE")]
     pub(crate) model: Option<PathBuf>,
 
@@ -15,9 +16,26 @@ pub(crate) struct ModelArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) arch: Option<String>,
 
-    /// Where the network runs: cpu (a recorded plan), burn (the network itself, on the CPU), cuda, cuda:1, wgpu
+    /// Where the network runs: cpu (a recorded plan), burn (the network itself, on the CPU), cuda, cuda:1, wgpu; ort,
+    /// ort-cuda (ONNX Runtime)
     #[arg(long, default_value = "cpu", value_name = "DEVICE")]
     pub(crate) device: String,
+
+    /// Output of an ONNX file that descriptors are made of (default: the only one, or `descriptor`)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) model_output: Option<String>,
+
+    /// How tokens [N, T, C] of an ONNX file become a descriptor: cls (the default), mean or gem over the patches, gem:P
+    #[arg(long, value_name = "HOW")]
+    pub(crate) token_pooling: Option<TokenPooling>,
+
+    /// Leading tokens of an ONNX file that are no patches, CLS and registers (default 1)
+    #[arg(long, value_name = "N")]
+    pub(crate) special_tokens: Option<usize>,
+
+    /// How a map [N, C, H, W] of an ONNX file becomes a descriptor: gem (the default), gem:P, mac, spoc
+    #[arg(long, value_name = "HOW")]
+    pub(crate) map_pooling: Option<MapPooling>,
 
     /// Scales at which every picture is described; the descriptors are pooled (default 1)
     #[arg(long, value_name = "S,S,...", value_delimiter = ',')]

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub(crate) mod checkpoint_file;
+pub(crate) mod onnx_file;
 pub(crate) mod png_file;
 
 use assert_cmd::Command;
