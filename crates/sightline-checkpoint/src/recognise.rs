@@ -6,9 +6,11 @@
 mod how;
 mod names;
 mod projects;
+mod stored_whitenings;
 mod whitening;
 
 pub use how::to_current as how_to_current;
+pub use stored_whitenings::{WHITENINGS, store_whitenings};
 pub use whitening::{WhiteningForm, WhiteningParams};
 
 use crate::read::File;
@@ -98,8 +100,8 @@ pub struct Recognised {
     pub counters: Vec<(String, Value)>,
 }
 
-/// Tells what a file is: as [`recognise()`], and for a safetensors file by the metadata `architecture` and `preprocess`
-/// that `model convert` writes, where the tensors alone do not say it.
+/// Tells what a file is: as [`recognise()`], and for a safetensors file by the metadata `architecture`, `preprocess` and
+/// `whitenings` that `model convert` writes, where the tensors alone do not say it.
 pub fn recognise_file(file: &File) -> Recognised {
     let mut known = recognise(&file.value);
     let metadata = |key: &str| {
@@ -112,6 +114,10 @@ pub fn recognise_file(file: &File) -> Recognised {
     known.preprocess = known
         .preprocess
         .or_else(|| serde_json::from_str(metadata("preprocess")?).ok());
+    if let Some(text) = metadata(WHITENINGS) {
+        let stored = stored_whitenings::take_stored(text, &mut known.state_dict);
+        known.whitenings.extend(stored);
+    }
     known
 }
 

@@ -155,6 +155,15 @@ impl Tensor {
         Self::contiguous(Storage::from_vec(bytes), Dtype::F32, false, shape)
     }
 
+    /// A float64 tensor from values in row-major order.
+    ///
+    /// # Errors
+    /// If the number of values is not the product of the shape.
+    pub fn from_f64(shape: Vec<usize>, values: &[f64]) -> Result<Self, TensorError> {
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        Self::contiguous(Storage::from_vec(bytes), Dtype::F64, false, shape)
+    }
+
     /// The type of the elements.
     pub fn dtype(&self) -> Dtype {
         self.dtype

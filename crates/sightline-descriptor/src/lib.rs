@@ -1,9 +1,10 @@
-//! After the network: scales, whitening, and descriptor sets on disk.
+//! After the network: scales, whitening, expansion, and descriptor sets on disk.
 //!
 //! - [`DescriptorSet`] opens a file of descriptors as a memory map, with the names of its pictures and the
 //!   [card](sightline_card::Card) that says what made them; [`SetWriter`] writes one row by row, [`merge`] joins shards.
-//! - [`ScalePooling`] pools the descriptors of one picture over several passes as dirtorch, cirtorch and Token do.
-//! - [`Whitening`] applies a whitening that was learned elsewhere.
+//! - [`ScalePooling`] pools the descriptors of one picture over several passes as the original projects do.
+//! - [`Whitening`] applies a whitening, [`learn_pca`] and its kin learn one, [`WhiteningFile`] keeps it.
+//! - [`Expansion`] expands queries by their neighbours, and augments a database.
 //!
 //! It is not for running networks (`sightline-extract`), nor for finding neighbours (`sightline-search`).
 //!
@@ -25,6 +26,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod alpha_qe;
 mod error;
 mod merge;
 mod npy_form;
@@ -34,9 +36,14 @@ mod set;
 mod whitening;
 mod writer;
 
+pub use alpha_qe::{Expansion, ExpansionError};
 pub use error::SetError;
 pub use merge::merge;
-pub use scales::ScalePooling;
+pub use scales::{ScalePooling, how_over_scales, superglobal_power};
 pub use set::{DescriptorSet, RowType, Shard};
-pub use whitening::{Whitening, WhiteningError, WhiteningSettings};
+pub use whitening::{
+    LearnError, Learned, LearnedFrom, PairsIdentity, Samples, SetIdentity, Whitening, WhiteningError,
+    WhiteningFile, WhiteningFileError, WhiteningSettings, learn_cirtorch, learn_cirtorch_pca, learn_pca,
+    learn_shrinkage,
+};
 pub use writer::{SetHeader, SetWriter, sync_folder};

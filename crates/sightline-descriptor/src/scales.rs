@@ -25,6 +25,18 @@ pub enum ScalePooling {
     /// Token `extract_vectors`: mean over scales, then L2 (norm at least 1e-12). A single pass is left as it is, whatever its
     /// scale.
     Token,
+    /// SuperGlobal `sgem.py`, its default: L2 of each pass (norm at least 1e-12), the largest of each value over scales, then L2.
+    SuperglobalMax,
+    /// SuperGlobal's power form of unnormalised passes: with g the smallest value of all passes, (mean of (x - g)^p)^(1/p) + g,
+    /// then L2. The original's g is that of its batch, and its batch is one picture.
+    SuperglobalPower {
+        /// The exponent p, 10 in the original.
+        power: f64,
+    },
+    /// SuperGlobal without pooling: the mean of unnormalised passes, then L2.
+    SuperglobalMean,
+    /// DELG (Cao et al. 2020, the paper's text): L2 of each pass, mean over scales, then L2.
+    Delg,
 }
 
 impl ScalePooling {
@@ -33,46 +45,68 @@ impl ScalePooling {
     /// No passes give an empty descriptor; a pass shorter than the first cuts the result to its length.
     #[must_use]
     pub fn pool(self, passes: &[&[f32]], scales: &[f64]) -> Vec<f32> {
-        let Some(first) = passes.first() else {
-            return Vec::new();
-        };
-        let alone = passes.len() == 1;
-        match self {
-            ScalePooling::Cirtorch { .. } if alone && scales == [1.0] => return first.to_vec(),
-            ScalePooling::Token if alone => return first.to_vec(),
-            _ => {}
+        let mut pooled = self.combine(passes, scales);
+        if !self.leaves_alone(passes, scales) {
+            let floor = match self {
+                ScalePooling::Cirtorch { .. } => 0.0,
+                _ => 1e-12,
+            };
+            let norm = pooled.iter().map(|x| x * x).sum::<f64>().sqrt().max(floor);
+            pooled.iter_mut().for_each(|x| *x /= norm);
         }
+        pooled.into_iter().map(|x| x as f32).collect()
+    }
+
+    /// [`ScalePooling::pool`] before its last normalisation.
+    #[must_use]
+    pub fn combine(self, passes: &[&[f32]], scales: &[f64]) -> Vec<f64> {
+        let alone = passes.len() == 1;
         let dim = passes.iter().map(|pass| pass.len()).min().unwrap_or(0);
         let mean = |f: &dyn Fn(f64) -> f64| -> Vec<f64> {
             (0..dim)
                 .map(|i| passes.iter().map(|pass| f(f64::from(pass[i]))).sum::<f64>() / passes.len() as f64)
                 .collect()
         };
-        let (mut pooled, floor) = match self {
-            ScalePooling::DirtorchMean | ScalePooling::Token => (mean(&|x| x), 1e-12),
-            ScalePooling::DirtorchGem { .. } if alone => (mean(&|x| x), 1e-12),
-            ScalePooling::DirtorchGem { power } => {
-                let pooled = mean(&|x| signed_power(x, power));
-                (
-                    pooled
-                        .into_iter()
-                        .map(|x| signed_power(x, power.recip()))
-                        .collect(),
-                    1e-12,
-                )
-            }
-            ScalePooling::Cirtorch { msp: 1.0 } => (mean(&|x| x), 0.0),
-            ScalePooling::Cirtorch { msp } => (
-                mean(&|x| x.powf(msp))
-                    .into_iter()
-                    .map(|x| x.powf(msp.recip()))
-                    .collect(),
-                0.0,
-            ),
+        let powered = |f: &dyn Fn(f64) -> f64, back: &dyn Fn(f64) -> f64| -> Vec<f64> {
+            mean(f).into_iter().map(back).collect()
         };
-        let norm = pooled.iter().map(|x| x * x).sum::<f64>().sqrt().max(floor);
-        pooled.iter_mut().for_each(|x| *x /= norm);
-        pooled.into_iter().map(|x| x as f32).collect()
+        match self {
+            _ if self.leaves_alone(passes, scales) => mean(&|x| x),
+            ScalePooling::DirtorchMean | ScalePooling::Token | ScalePooling::SuperglobalMean => mean(&|x| x),
+            ScalePooling::DirtorchGem { .. } if alone => mean(&|x| x),
+            ScalePooling::DirtorchGem { power } => {
+                powered(&|x| signed_power(x, power), &|x| signed_power(x, power.recip()))
+            }
+            ScalePooling::Cirtorch { msp: 1.0 } => mean(&|x| x),
+            ScalePooling::Cirtorch { msp } => powered(&|x| x.powf(msp), &|x| x.powf(msp.recip())),
+            ScalePooling::SuperglobalPower { power } => superglobal_power(passes, power, smallest(passes)),
+            ScalePooling::SuperglobalMax => {
+                let units: Vec<Vec<f64>> = passes.iter().map(|pass| unit(pass)).collect();
+                (0..dim)
+                    .map(|i| {
+                        units
+                            .iter()
+                            .fold(f64::NEG_INFINITY, |most, pass| most.max(pass[i]))
+                    })
+                    .collect()
+            }
+            ScalePooling::Delg => {
+                let units: Vec<Vec<f64>> = passes.iter().map(|pass| unit(pass)).collect();
+                (0..dim)
+                    .map(|i| units.iter().map(|pass| pass[i]).sum::<f64>() / passes.len() as f64)
+                    .collect()
+            }
+        }
+    }
+
+    /// Whether a single pass is the result as it stands.
+    fn leaves_alone(self, passes: &[&[f32]], scales: &[f64]) -> bool {
+        passes.len() == 1
+            && match self {
+                ScalePooling::Cirtorch { .. } => scales == [1.0],
+                ScalePooling::Token => true,
+                _ => false,
+            }
     }
 
     /// The scales that are run where `asked` are asked for: Token ignores the value of a single one.
@@ -96,6 +130,10 @@ impl ScalePooling {
             ScalePooling::Cirtorch { msp } => ("cirtorch", Some(msp)),
             ScalePooling::Token if scales.len() == 1 => return Scales::single(),
             ScalePooling::Token => ("token", None),
+            ScalePooling::SuperglobalMax => ("superglobal-max", None),
+            ScalePooling::SuperglobalPower { power } => ("superglobal-power", Some(power)),
+            ScalePooling::SuperglobalMean => ("superglobal-mean", None),
+            ScalePooling::Delg => ("delg", None),
         };
         Scales {
             values: scales.to_vec(),
@@ -103,6 +141,75 @@ impl ScalePooling {
             power,
         }
     }
+}
+
+impl ScalePooling {
+    /// The pooling of a card's scales, the opposite of [`ScalePooling::spelled_out`]; none where it is called otherwise than any
+    /// that is known.
+    #[must_use]
+    pub fn of_card(scales: &Scales) -> Option<ScalePooling> {
+        Some(match (scales.pooling.as_str(), scales.power) {
+            ("none", _) => ScalePooling::Cirtorch { msp: 1.0 },
+            ("dirtorch-mean", _) => ScalePooling::DirtorchMean,
+            ("dirtorch-gem", Some(power)) => ScalePooling::DirtorchGem { power },
+            ("cirtorch", power) => ScalePooling::Cirtorch {
+                msp: power.unwrap_or(1.0),
+            },
+            ("token", _) => ScalePooling::Token,
+            ("superglobal-max", _) => ScalePooling::SuperglobalMax,
+            ("superglobal-power", Some(power)) => ScalePooling::SuperglobalPower { power },
+            ("superglobal-mean", _) => ScalePooling::SuperglobalMean,
+            ("delg", _) => ScalePooling::Delg,
+            _ => return None,
+        })
+    }
+}
+
+/// SuperGlobal's power form over a smallest value of the caller's choice (that of a whole batch, say), before the normalisation;
+/// see [`ScalePooling::SuperglobalPower`].
+#[must_use]
+pub fn superglobal_power(passes: &[&[f32]], power: f64, smallest: f64) -> Vec<f64> {
+    let dim = passes.iter().map(|pass| pass.len()).min().unwrap_or(0);
+    (0..dim)
+        .map(|i| {
+            let powers = passes
+                .iter()
+                .map(|pass| (f64::from(pass[i]) - smallest).powf(power));
+            (powers.sum::<f64>() / passes.len() as f64).powf(power.recip()) + smallest
+        })
+        .collect()
+}
+
+/// HOW's pooling over scales (`how_net.py` `forward_global`, `functional.py` `weighted_spoc`): `sums` are, for each scale, the sum
+/// over places of the reduced features times the attention, and `largest` the largest attention of each scale. The attentions
+/// are divided by the largest of all scales, the sums added (larger scales have more places and weigh more), and the whole
+/// divided by (norm + 1e-6).
+#[must_use]
+pub fn how_over_scales(sums: &[&[f64]], largest: &[f64]) -> Vec<f32> {
+    let dim = sums.iter().map(|sum| sum.len()).min().unwrap_or(0);
+    let most = largest.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let pooled: Vec<f64> = (0..dim)
+        .map(|i| sums.iter().map(|sum| sum[i] / most).sum())
+        .collect();
+    let norm = pooled.iter().map(|x| x * x).sum::<f64>().sqrt() + 1e-6;
+    pooled.into_iter().map(|x| (x / norm) as f32).collect()
+}
+
+/// The smallest value of all passes.
+fn smallest(passes: &[&[f32]]) -> f64 {
+    let values = passes.iter().flat_map(|pass| pass.iter());
+    values.fold(f64::INFINITY, |least, x| least.min(f64::from(*x)))
+}
+
+/// Divided by the L2 norm, which counts as at least 1e-12.
+fn unit(pass: &[f32]) -> Vec<f64> {
+    let norm = pass
+        .iter()
+        .map(|x| f64::from(*x) * f64::from(*x))
+        .sum::<f64>()
+        .sqrt()
+        .max(1e-12);
+    pass.iter().map(|x| f64::from(*x) / norm).collect()
 }
 
 /// dirtorch's f(x, p) = sign(x) max(|x|, 1e-6)^p with sign(0) = 0.
@@ -167,6 +274,59 @@ mod tests {
             ScalePooling::DirtorchGem { power: 3.0 }.spelled_out(&[1.0, 0.5]),
             ScalePooling::DirtorchGem { power: 2.0 }.spelled_out(&[1.0, 0.5])
         );
+    }
+
+    #[test]
+    fn every_pooling_is_found_again_from_its_card() {
+        let all = [
+            ScalePooling::DirtorchMean,
+            ScalePooling::DirtorchGem { power: 2.0 },
+            ScalePooling::Cirtorch { msp: 2.9 },
+            ScalePooling::Token,
+            ScalePooling::SuperglobalMax,
+            ScalePooling::SuperglobalPower { power: 10.0 },
+            ScalePooling::SuperglobalMean,
+            ScalePooling::Delg,
+        ];
+        let passes: [&[f32]; 2] = [&[0.6, -0.8, 0.1], &[0.5, 0.5, 0.2]];
+        for pooling in all {
+            let found = ScalePooling::of_card(&pooling.spelled_out(&[1.0, 0.5])).unwrap();
+            assert_eq!(found, pooling);
+            let pooled = pooling.pool(&passes, &[1.0, 0.5]);
+            let (length, power) = (norm(&pooled), matches!(pooling, ScalePooling::Cirtorch { .. }));
+            // A fractional power of a value below zero is NaN in cirtorch too.
+            assert!((length - 1.0).abs() < 1e-6 || power, "{pooling:?}: {pooled:?}");
+        }
+        let other = Scales {
+            pooling: "of the future".to_owned(),
+            ..Scales::single()
+        };
+        assert_eq!(ScalePooling::of_card(&other), None);
+    }
+
+    #[test]
+    fn superglobal_by_hand() {
+        let passes: [&[f32]; 2] = [&[3.0, 4.0], &[8.0, 6.0]];
+        // Units (0.6, 0.8) and (0.8, 0.6): the largest of each are alike.
+        let max = ScalePooling::SuperglobalMax.pool(&passes, &[1.0, 0.5]);
+        assert!(
+            (max[0] - 0.5_f32.sqrt()).abs() < 1e-6 && max[0] == max[1],
+            "{max:?}"
+        );
+        // Smallest 3: ((0 + 25) / 2)^(1/2) + 3 and ((1 + 9) / 2)^(1/2) + 3.
+        let power = ScalePooling::SuperglobalPower { power: 2.0 }.pool(&passes, &[1.0, 0.5]);
+        let want = (12.5_f32.sqrt() + 3.0) / (5_f32.sqrt() + 3.0);
+        assert!((power[0] / power[1] - want).abs() < 1e-5, "{power:?}");
+    }
+
+    #[test]
+    fn how_adds_and_normalises() {
+        let got = how_over_scales(&[&[3.0, 0.0], &[0.0, 4.0]], &[1.0, 2.0]);
+        assert!(
+            (got[0] - 0.6).abs() < 1e-5 && (got[1] - 0.8).abs() < 1e-5,
+            "{got:?}"
+        );
+        assert!(how_over_scales(&[], &[]).is_empty());
     }
 
     #[test]

@@ -43,6 +43,17 @@ impl<'a> Rows<'a> {
         self.data.len().checked_div(self.dim).unwrap_or(0)
     }
 
+    /// Vectors `range`; cut to those that there are.
+    #[must_use]
+    pub fn slice(&self, range: std::ops::Range<usize>) -> Rows<'a> {
+        let count = self.count();
+        let (first, end) = (range.start.min(count), range.end.min(count));
+        Rows {
+            dim: self.dim,
+            data: self.part(first, end.saturating_sub(first)),
+        }
+    }
+
     pub(crate) fn check(&self, what: &'static str) -> Result<usize, SearchError> {
         if self.dim == 0 || !self.data.len().is_multiple_of(self.dim) {
             return Err(SearchError::Shape {

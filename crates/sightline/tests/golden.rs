@@ -17,12 +17,16 @@
 mod case;
 #[path = "golden/eval.rs"]
 mod eval;
+#[path = "golden/expand.rs"]
+mod expand;
 #[path = "golden/formats.rs"]
 mod formats;
 #[path = "golden/images.rs"]
 mod images;
 #[path = "golden/images_decode.rs"]
 mod images_decode;
+#[path = "golden/whiten.rs"]
+mod whiten;
 
 use case::{Case, Outputs};
 use std::path::{Path, PathBuf};
@@ -35,8 +39,10 @@ type Compute = fn(&Case) -> Result<Outputs, String>;
 fn area(name: &str) -> Option<Compute> {
     match name {
         "eval" => Some(eval::run),
+        "expand" => Some(expand::run),
         "formats" => Some(formats::run),
         "images" => Some(images::run),
+        "whiten" => Some(whiten::run),
         _ => None,
     }
 }

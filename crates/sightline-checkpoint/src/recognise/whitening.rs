@@ -3,10 +3,10 @@
 use crate::pickle::globals::DATA_CLASSES;
 use crate::tensor::{Tensor, TensorError};
 use crate::value::Value;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How a whitening is meant to be applied to rows x.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WhiteningForm {
     /// y = (x - mean) `matrix[:v]^T`, divided by `variance[:v]^p`: scikit-learn's PCA with `whiten`.
@@ -110,6 +110,15 @@ impl WhiteningParams {
             }
         };
         params.agrees().then_some(params)
+    }
+
+    /// Whether it has what its form needs, in shapes that agree.
+    pub(super) fn is_whole(&self) -> bool {
+        let needs = match self.form {
+            WhiteningForm::PcaWhiten | WhiteningForm::Pca => self.variance.is_some(),
+            WhiteningForm::MeansW | WhiteningForm::MeanP => self.mean.is_some(),
+        };
+        needs && self.agrees()
     }
 
     /// Two axes and as many means and variances as they say (a mean may stand as a column).
