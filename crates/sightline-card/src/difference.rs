@@ -169,6 +169,7 @@ mod tests {
                 whitening: None,
                 dim: 256,
                 seed: None,
+                expansion: None,
             },
             Circumstances::default(),
         )

@@ -19,6 +19,7 @@
 //!     whitening: None,
 //!     dim: 256,
 //!     seed: None,
+//!     expansion: None,
 //! };
 //! let database = Card::new(identity, Circumstances::default());
 //! let mut queries = database.clone();
@@ -34,6 +35,9 @@ pub mod date;
 mod difference;
 mod hash;
 
-pub use card::{Card, Circumstances, FORMAT_VERSION, Identity, ReadCardError, Scales, WhiteningIdentity};
+pub use card::{
+    Card, Circumstances, ExpansionIdentity, FORMAT_VERSION, Identity, NeighbourIdentity, ReadCardError,
+    Scales, WhiteningIdentity,
+};
 pub use difference::{Difference, MixError, refuse_to_mix, remarks};
 pub use hash::{sha256, sha256_file, sha256_hex, sha256_reader};

@@ -6,21 +6,25 @@ mod bench;
 mod dataset;
 mod demo;
 mod eval;
+mod expansion;
 mod extract;
 mod model;
 mod network;
 mod recipe;
 mod search;
+mod whiten;
 
 pub(crate) use bench::{BenchCommand, BenchExtractArgs, BenchPrepareArgs, BenchSearchArgs};
 pub(crate) use dataset::DatasetCommand;
 pub(crate) use demo::DemoArgs;
 pub(crate) use eval::EvalArgs;
+pub(crate) use expansion::ExpansionArgs;
 pub(crate) use extract::{ExtractArgs, ExtractCommand, Side};
 pub(crate) use model::{ExportFormat, ModelCommand};
-pub(crate) use network::ModelArgs;
+pub(crate) use network::{ModelArgs, PoolingChoice};
 pub(crate) use recipe::{OrientationChoice, RecipeArgs, TruncatedChoice};
 pub(crate) use search::SearchArgs;
+pub(crate) use whiten::{ApplyArgs, LearnArgs, Method, WhitenCommand};
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -56,6 +60,11 @@ pub(crate) enum Command {
     Demo(Box<DemoArgs>),
     /// Turns pictures into a set of descriptors
     Extract(Box<ExtractArgs>),
+    /// Learns a whitening from descriptors, or applies one
+    Whiten {
+        #[command(subcommand)]
+        command: WhitenCommand,
+    },
     /// Finds the pictures that show the same thing as the query
     Search(Box<SearchArgs>),
     /// Evaluates a model, a set of descriptors or rankings against a ground truth

@@ -13,8 +13,8 @@ pub(crate) use table::table;
 use crate::args::EvalArgs;
 use crate::extract::printable;
 use crate::output::{Outcome, print, print_json, usage, write_whole};
-use crate::pictures;
 use crate::progress::Screen;
+use crate::{expansion_choice, pictures};
 use serde::Serialize;
 use sightline::card::Card;
 use sightline::dataset::Dataset;
@@ -85,6 +85,7 @@ pub(crate) fn evaluate(args: &EvalArgs, threads: usize, screen: &Screen) -> anyh
     }
     // Before anything is described: a wrong file is found at once.
     let distractors = distractors::open(&args.distractors)?;
+    let expansion = expansion_choice::chosen(&args.expansion)?;
     let described = described::described(args, threads, &dataset, screen)?;
     distractors::check(&described.database, &distractors, screen)?;
     let images: Vec<&str> = dataset.images.iter().map(String::as_str).collect();
@@ -105,7 +106,10 @@ pub(crate) fn evaluate(args: &EvalArgs, threads: usize, screen: &Screen) -> anyh
             ));
         }
     }
-    let ranking = SearchRanking::new(queries, &database, &dataset)?.with_distractors(&distractors)?;
+    let expanded = expansion.apply(queries, &database, &distractors)?;
+    let queries = expanded.queries.as_ref().unwrap_or(queries);
+    let database = expanded.database.as_ref().unwrap_or(&database);
+    let ranking = SearchRanking::new(queries, database, &dataset)?.with_distractors(&distractors)?;
     let evaluation = eval::evaluate(&dataset, &ranking, protocol, &options)?;
     let all: Vec<usize> = (0..dataset.query_count()).collect();
     let hits = match &args.report {
@@ -116,7 +120,11 @@ pub(crate) fn evaluate(args: &EvalArgs, threads: usize, screen: &Screen) -> anyh
     Ok(Evaluated {
         dataset,
         evaluation,
-        card: described.database.card().cloned(),
+        card: described
+            .database
+            .card()
+            .cloned()
+            .map(|card| expansion.card(card)),
         missing,
         distractors,
         hits,

@@ -3,7 +3,7 @@
 use crate::args::{ExtractArgs, ExtractCommand};
 use crate::output::{Outcome, print_json, usage};
 use crate::progress::Screen;
-use crate::{model_choice, pictures};
+use crate::{model_choice, pictures, whitening_choice};
 use serde::Serialize;
 use sightline::descriptor::{self, RowType, Shard};
 use sightline::extract::{Extraction, Skipped, read_skipped, skipped_path, write_skipped};
@@ -43,6 +43,7 @@ pub(crate) fn run(args: &ExtractArgs, threads: usize, screen: &Screen) -> anyhow
         threads,
         model_choice::EXTRACTING,
     )?;
+    whitening_choice::list(&describer.whitening_remarks(), screen);
     let card = describer.card().clone();
     let mut options = describer.options();
     options.batch = args.batch.max(1);

@@ -5,6 +5,7 @@ mod bench;
 mod dataset;
 mod demo;
 mod eval;
+mod expansion_choice;
 mod extract;
 mod manual;
 mod model;
@@ -14,6 +15,8 @@ mod pictures;
 mod progress;
 mod recipe_choice;
 mod search;
+mod whiten;
+mod whitening_choice;
 
 use args::{Cli, Command};
 use clap::Parser as _;
@@ -39,6 +42,7 @@ fn run(cli: &Cli, screen: &progress::Screen) -> anyhow::Result<Outcome> {
     match &cli.command {
         Command::Demo(args) => demo::run(args, cli.threads, screen),
         Command::Extract(args) => extract::run(args, cli.threads, screen),
+        Command::Whiten { command } => whiten::run(command, screen),
         Command::Search(args) => search::run(args, cli.threads, screen),
         Command::Eval(args) => eval::run(args, cli.threads, screen),
         Command::Bench { command } => bench::run(command, cli.threads, screen),

@@ -7,7 +7,7 @@ use crate::args::{ExportFormat, ModelArgs, ModelCommand};
 use crate::extract::printable;
 use crate::output::{Outcome, print, print_json};
 use crate::progress::Screen;
-use sightline::checkpoint::recognise::recognise_file;
+use sightline::checkpoint::recognise::{WHITENINGS, recognise_file, store_whitenings};
 use sightline::checkpoint::{self, Summary, safetensors};
 use sightline::is_onnx_path;
 use std::fmt::Write as _;
@@ -127,9 +127,20 @@ fn convert(path: &Path, output: &Path) -> anyhow::Result<Outcome> {
             path.display()
         );
     }
-    safetensors::write_safetensors(output, &found.state_dict, &metadata(&found))?;
+    let mut tensors = found.state_dict.clone();
+    let mut metadata = metadata(&found);
+    if let Some((stored, listed)) = store_whitenings(&found.whitenings) {
+        tensors.extend(stored);
+        metadata.push((WHITENINGS.to_owned(), listed));
+    }
+    safetensors::write_safetensors(output, &tensors, &metadata)?;
+    let whitenings = match found.whitenings.len() {
+        0 => String::new(),
+        1 => ", 1 whitening".to_owned(),
+        count => format!(", {count} whitenings"),
+    };
     print(&format!(
-        "{} tensors: {}",
+        "{} tensors{whitenings}: {}",
         found.state_dict.len(),
         output.display()
     ))?;

@@ -1,11 +1,11 @@
 //! From the model options to a describer that is ready to run.
 
-use crate::args::{ModelArgs, RecipeArgs};
+use crate::args::{ModelArgs, PoolingChoice, RecipeArgs};
 use crate::output::usage;
 use crate::progress::Screen;
-use crate::recipe_choice;
+use crate::{recipe_choice, whitening_choice};
 use sightline::card::Card;
-use sightline::descriptor::WhiteningSettings;
+use sightline::descriptor::ScalePooling;
 use sightline::image::recipe::Scales;
 use sightline::nn::Architecture;
 use sightline::plan::OutputPooling;
@@ -69,7 +69,8 @@ fn onnx_settings(args: &ModelArgs) -> OnnxSettings {
     }
 }
 
-/// Makes a model ready to describe a query as the descriptors of `card` were made.
+/// Makes a model ready to describe a query as the descriptors of `card` were made. `--whiten` says where the card's whitening is
+/// to be found; what it says of power, axes and multiplier is taken from the card where it is not given.
 pub(crate) fn describer_like(
     card: &Card,
     model: &Model,
@@ -77,13 +78,25 @@ pub(crate) fn describer_like(
     recipe: &RecipeArgs,
     threads: usize,
 ) -> anyhow::Result<Describer> {
-    let settings = Settings {
+    let mut settings = Settings {
         device: args.device.clone(),
         threads,
         max_pixels: recipe.max_pixels,
         ..Settings::like(card)?
     };
-    Ok(Describer::new(model, settings)?)
+    if let (Some((name, how)), Some(wanted)) = (&mut settings.whitening, &args.whiten) {
+        *name = wanted.clone();
+        *how = whitening_choice::settings(args.whitenp, args.whitenv, args.whitenm, *how);
+    }
+    let named = settings.whitening.as_ref().map(|(name, _)| name.clone());
+    Describer::new(model, settings).map_err(|error| match (error, named) {
+        (error @ sightline::Error::NoWhitening { .. }, Some(name)) if args.whiten.is_none() => {
+            anyhow::Error::new(error).context(format!(
+                "The descriptors are whitened with `{name}`. Name its file with --whiten FILE"
+            ))
+        }
+        (error, _) => error.into(),
+    })
 }
 
 /// Makes a model ready with the recipe that was asked for; `power` is that of a whitening where none was given.
@@ -116,17 +129,12 @@ pub(crate) fn describer(
              with --set scales=tensor-given",
         ));
     }
-    let pooling = pooling_of(recipe.recipe.as_deref().unwrap_or(fallback), model, &scales);
-    let whitening = args.whiten.clone().map(|name| {
-        let default = WhiteningSettings::default();
-        let settings = WhiteningSettings {
-            power: args.whitenp.unwrap_or(power),
-            dims: args.whitenv,
-            multiplier: args.whitenm.unwrap_or(default.multiplier),
-            ..default
-        };
-        (name, settings)
-    });
+    let by_project = pooling_of(recipe.recipe.as_deref().unwrap_or(fallback), model, &scales);
+    let pooling = pooling(args, by_project, model)?;
+    let whitening = args
+        .whiten
+        .clone()
+        .map(|name| (name, whitening_choice::of_model(args, power)));
     let settings = Settings {
         recipe: Some(recipe_made),
         scales,
@@ -137,4 +145,40 @@ pub(crate) fn describer(
         max_pixels: recipe.max_pixels,
     };
     Ok(Describer::new(model, settings)?)
+}
+
+/// The pooling over scales that was asked for, else the project's.
+fn pooling(args: &ModelArgs, by_project: ScalePooling, model: &Model) -> anyhow::Result<ScalePooling> {
+    let power = |default: f64| args.gemp.unwrap_or(default);
+    if let Some(wrong) = args.gemp.filter(|power| !(*power > 0.0 && power.is_finite())) {
+        return Err(usage(format!("--gemp {wrong}: a power is a number above 0")));
+    }
+    let chosen = match args.pooling {
+        None => match by_project {
+            ScalePooling::DirtorchGem { power: default } => ScalePooling::DirtorchGem {
+                power: power(default),
+            },
+            other => other,
+        },
+        Some(PoolingChoice::Mean) => ScalePooling::DirtorchMean,
+        Some(PoolingChoice::Gem) => ScalePooling::DirtorchGem { power: power(3.0) },
+        Some(PoolingChoice::Cirtorch) => ScalePooling::Cirtorch {
+            msp: model.multiscale_power(),
+        },
+        Some(PoolingChoice::Token) => ScalePooling::Token,
+        Some(PoolingChoice::SuperglobalMax) => ScalePooling::SuperglobalMax,
+        Some(PoolingChoice::SuperglobalPower) => ScalePooling::SuperglobalPower { power: power(10.0) },
+        Some(PoolingChoice::SuperglobalMean) => ScalePooling::SuperglobalMean,
+        Some(PoolingChoice::Delg) => ScalePooling::Delg,
+    };
+    let takes_power = matches!(
+        chosen,
+        ScalePooling::DirtorchGem { .. } | ScalePooling::SuperglobalPower { .. } | ScalePooling::DirtorchMean
+    );
+    if args.gemp.is_some() && !takes_power {
+        return Err(usage(
+            "--gemp takes part in --pooling gem and --pooling superglobal-power only; say which is meant",
+        ));
+    }
+    Ok(chosen)
 }

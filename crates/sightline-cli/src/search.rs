@@ -4,7 +4,7 @@ use crate::args::SearchArgs;
 use crate::extract::printable;
 use crate::output::{Outcome, print, print_json, usage};
 use crate::progress::Screen;
-use crate::{model_choice, pictures};
+use crate::{expansion_choice, model_choice, pictures, whitening_choice};
 use anyhow::Context as _;
 use serde::Serialize;
 use sightline::card::{refuse_to_mix, remarks};
@@ -45,12 +45,13 @@ pub(crate) fn run(args: &SearchArgs, threads: usize, screen: &Screen) -> anyhow:
     if args.k == 0 {
         return Err(usage("-k 0 asks for no answers"));
     }
+    let expansion = expansion_choice::chosen(&args.expansion)?;
     let model = model_choice::model(&args.model, screen)?;
     let set = args.features.as_ref().map(DescriptorSet::open).transpose()?;
     let card = set.as_ref().and_then(DescriptorSet::card);
     let mut describer = match card {
         // A query is described as its collection was, unless something else is asked for.
-        Some(card) if args.recipe.is_default() && args.model.asks_nothing_else() => {
+        Some(card) if args.recipe.is_default() && args.model.asks_for_no_scales() => {
             model_choice::describer_like(card, &model, &args.model, &args.recipe, threads)?
         }
         _ => model_choice::describer(
@@ -61,7 +62,9 @@ pub(crate) fn run(args: &SearchArgs, threads: usize, screen: &Screen) -> anyhow:
             model_choice::EXTRACTING,
         )?,
     };
+    whitening_choice::list(&describer.whitening_remarks(), screen);
     let query = describer.describe_file(&args.query, region.map(|[x, y, w, h]| [x, y, x + w, y + h]))?;
+    let (query, set) = whitened(args, query, set, screen)?;
     let collection = match set {
         Some(set) => Collection {
             set,
@@ -90,7 +93,15 @@ pub(crate) fn run(args: &SearchArgs, threads: usize, screen: &Screen) -> anyhow:
     } else {
         None
     };
-    let hits = search::top_k(query.rows(), set.rows(), args.k, Some(&[own]))?;
+    let dim = set.dim();
+    let (expanded, augmented) = expansion.apply_to_rows(query.rows(), set.rows())?;
+    let asked = expanded
+        .as_ref()
+        .map_or(query.rows(), |rows| search::Rows::f32(rows, dim));
+    let rows = augmented
+        .as_ref()
+        .map_or(set.rows(), |rows| search::Rows::f32(rows, dim));
+    let hits = search::top_k(asked, rows, args.k, Some(&[own]))?;
     let answers: Vec<Answer> = hits
         .into_iter()
         .flatten()
@@ -110,7 +121,8 @@ pub(crate) fn run(args: &SearchArgs, threads: usize, screen: &Screen) -> anyhow:
         })
         .collect();
     if args.json {
-        let card = describer.card().to_value();
+        let card = query.card().unwrap_or(describer.card()).clone();
+        let card = expansion.card(card).to_value();
         print_json(&Answers {
             query: args.query.display().to_string(),
             region,
@@ -136,6 +148,24 @@ pub(crate) fn run(args: &SearchArgs, threads: usize, screen: &Screen) -> anyhow:
     } else {
         Outcome::SomeFailed
     })
+}
+
+/// Whitens the query and a plain set as `--whiten` says, where the query was described as the set was.
+fn whitened(
+    args: &SearchArgs,
+    query: DescriptorSet,
+    set: Option<DescriptorSet>,
+    screen: &Screen,
+) -> anyhow::Result<(DescriptorSet, Option<DescriptorSet>)> {
+    let is_plain = |set: &DescriptorSet| set.card().is_some_and(|card| card.identity.whitening.is_none());
+    match (&args.model.whiten, &set) {
+        (Some(wanted), Some(plain)) if is_plain(plain) && is_plain(&query) => {
+            let how = whitening_choice::of_model(&args.model, model_choice::EXTRACTING);
+            let set = whitening_choice::whiten(wanted, &how, plain, screen)?;
+            Ok((whitening_choice::whiten(wanted, &how, &query, screen)?, Some(set)))
+        }
+        _ => Ok((query, set)),
+    }
 }
 
 /// Left, top, width and height of `--box`.

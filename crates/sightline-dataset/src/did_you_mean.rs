@@ -1,7 +1,7 @@
 //! The name that was perhaps meant.
 
 /// `; did you mean NAME?` for the known name nearest to `typed`, or nothing where none is near.
-pub(crate) fn suggestion<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+pub fn suggestion<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let typed = typed.to_lowercase();
     known
         .into_iter()

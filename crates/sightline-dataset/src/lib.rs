@@ -51,6 +51,7 @@ mod text_lines;
 pub mod token_split;
 pub mod yaml11;
 
+pub use did_you_mean::suggestion;
 pub use check::{CheckReport, Probe, Totals, check};
 pub use dataset::{ClassicLists, Dataset, Query, RevisitedLists, Truth};
 pub use error::DatasetError;

@@ -6,7 +6,7 @@
 
 use half::slice::HalfFloatSliceExt as _;
 use rayon::prelude::*;
-use sightline_search::{Hit, RowData, Rows, SearchError, top_k};
+use sightline_search::{Hit, RowData, Rows, SearchError, top_k_among};
 
 /// Descriptors whose neighbours are held at once.
 const ROWS_AT_ONCE: usize = 4096;
@@ -50,7 +50,15 @@ impl Expansion {
     /// # Errors
     /// When `k` is larger than the database, or the two have rows of different length.
     pub fn expand(self, queries: Rows<'_>, database: Rows<'_>) -> Result<Vec<f32>, ExpansionError> {
-        self.run(queries, database, false)
+        self.run(queries, &[database], false)
+    }
+
+    /// [`Expansion::expand`] by the rows of several sets, one behind the other (a database and its distractors).
+    ///
+    /// # Errors
+    /// As [`Expansion::expand`].
+    pub fn expand_among(self, queries: Rows<'_>, sets: &[Rows<'_>]) -> Result<Vec<f32>, ExpansionError> {
+        self.run(queries, sets, false)
     }
 
     /// Database augmentation: as [`Expansion::expand`] of the database by itself, where the similarity of a row with itself counts
@@ -59,11 +67,12 @@ impl Expansion {
     /// # Errors
     /// When `k` is larger than the database.
     pub fn augment(self, database: Rows<'_>) -> Result<Vec<f32>, ExpansionError> {
-        self.run(database, database, true)
+        self.run(database, &[database], true)
     }
 
-    fn run(self, queries: Rows<'_>, database: Rows<'_>, own: bool) -> Result<Vec<f32>, ExpansionError> {
-        let (dim, count, rows) = (queries.dim, queries.count(), database.count());
+    fn run(self, queries: Rows<'_>, sets: &[Rows<'_>], own: bool) -> Result<Vec<f32>, ExpansionError> {
+        let (dim, count) = (queries.dim, queries.count());
+        let rows = sets.iter().map(Rows::count).sum();
         if self.k > rows {
             return Err(ExpansionError::TooManyNeighbours { k: self.k, rows });
         }
@@ -71,7 +80,10 @@ impl Expansion {
         for first in (0..count).step_by(ROWS_AT_ONCE) {
             let some = queries.slice(first..first + ROWS_AT_ONCE);
             let excluded: Option<Vec<_>> = own.then(|| (first..first + some.count()).map(Some).collect());
-            let near = top_k(some, database, self.k, excluded.as_deref())?;
+            let near = match sets {
+                [] => vec![Vec::new(); some.count()],
+                [first, more @ ..] => top_k_among(some, *first, more, self.k, excluded.as_deref())?,
+            };
             expanded[first * dim..]
                 .par_chunks_mut(dim)
                 .zip(near)
@@ -80,7 +92,7 @@ impl Expansion {
                     if own {
                         self.meet_oneself(first + index, &mut near);
                     }
-                    self.expand_one(some, index, database, &near, out);
+                    self.expand_one(some, index, sets, &near, out);
                 });
         }
         Ok(expanded)
@@ -101,7 +113,7 @@ impl Expansion {
         }
     }
 
-    fn expand_one(self, queries: Rows<'_>, query: usize, database: Rows<'_>, near: &[Hit], out: &mut [f32]) {
+    fn expand_one(self, queries: Rows<'_>, query: usize, sets: &[Rows<'_>], near: &[Hit], out: &mut [f32]) {
         let dim = out.len();
         read(queries, query, out);
         if self.k == 0 {
@@ -112,7 +124,14 @@ impl Expansion {
         for hit in near {
             // Powers of whole numbers by repeated multiplication; 0^0 is 1.
             let weight = (0..self.alpha).fold(1.0, |power, _| power * f64::from(hit.score));
-            read(database, hit.index, &mut row);
+            let mut index = hit.index;
+            for set in sets {
+                if index < set.count() {
+                    read(*set, index, &mut row);
+                    break;
+                }
+                index -= set.count();
+            }
             sum.iter_mut()
                 .zip(&row)
                 .for_each(|(sum, x)| *sum += weight * f64::from(*x));
@@ -210,6 +229,15 @@ mod tests {
             "4 neighbours were asked for, and the database has 3 descriptors. Ask for at most 3."
         );
         assert!(how.expand(Rows::f32(&rows, 2), Rows::f32(&rows, 4)).is_err());
+    }
+
+    #[test]
+    fn several_sets_are_one_database() {
+        let (queries, db) = (unit_rows(4, 6, 1), unit_rows(30, 6, 2));
+        let how = Expansion { k: 7, alpha: 2 };
+        let whole = how.expand(Rows::f32(&queries, 6), Rows::f32(&db, 6)).unwrap();
+        let sets = [&db[..60], &db[60..66], &db[66..]].map(|part| Rows::f32(part, 6));
+        assert_eq!(how.expand_among(Rows::f32(&queries, 6), &sets).unwrap(), whole);
     }
 
     #[test]

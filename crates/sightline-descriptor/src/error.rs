@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use sightline_card::{MixError, ReadCardError};
 
+use crate::whitening::WhiteningError;
+
 /// Why a descriptor set could not be read, written or merged.
 #[derive(Debug, thiserror::Error)]
 pub enum SetError {
@@ -74,6 +76,9 @@ pub enum SetError {
     /// Sets that do not belong together were to be merged.
     #[error("The sets could not be merged: {0}.")]
     Merge(String),
+    /// A set that could not be whitened.
+    #[error(transparent)]
+    Whitening(#[from] WhiteningError),
     /// Sets with different cards were to be merged.
     #[error("The sets could not be merged. {0}")]
     Mix(#[from] MixError),

@@ -221,6 +221,22 @@ impl DescriptorSet {
         })
     }
 
+    /// The same set with other rows `[N, dim]` in memory, as many as before.
+    pub(crate) fn with_rows(&self, dim: usize, rows: Vec<f32>, card: Option<Card>) -> DescriptorSet {
+        debug_assert_eq!(rows.len(), self.len * dim);
+        DescriptorSet {
+            source: self.source.clone(),
+            rows: Held::F32(rows),
+            len: self.len,
+            dim,
+            names: self.names.clone(),
+            named: self.named,
+            card,
+            shard: self.shard,
+            extra: self.extra.clone(),
+        }
+    }
+
     fn new(source: PathBuf, layout: Layout) -> Result<DescriptorSet, SetError> {
         let Layout {
             rows,

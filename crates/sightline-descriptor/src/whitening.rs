@@ -26,6 +26,7 @@ mod learned;
 mod pca;
 mod samples;
 mod scatter;
+mod set;
 mod shrinkage;
 
 pub use apply::{Whitening, WhiteningSettings};
@@ -56,5 +57,27 @@ pub enum WhiteningError {
         want: usize,
         /// The length it met.
         got: usize,
+    },
+    /// A set that is whitened already.
+    #[error(
+        "{set} is already whitened with {before}, and {name} would be the second whitening. Whiten the plain descriptors."
+    )]
+    Twice {
+        /// Its name.
+        name: String,
+        /// The set.
+        set: String,
+        /// The whitening that the set's card names.
+        before: String,
+    },
+    /// A row without direction afterwards.
+    #[error(
+        "The descriptor of {row} cannot be whitened with {name}: it is the mean, or holds values that are no finite numbers. Leave it out."
+    )]
+    NotFinite {
+        /// Its name.
+        name: String,
+        /// The row's name.
+        row: String,
     },
 }

@@ -19,6 +19,7 @@ fn card(dim: usize) -> Card {
         whitening: None,
         dim,
         seed: None,
+        expansion: None,
     };
     Card::new(
         identity,

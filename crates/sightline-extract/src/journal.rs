@@ -322,6 +322,7 @@ mod tests {
             whitening: None,
             dim,
             seed: None,
+            expansion: None,
         };
         Card::new(
             identity,

@@ -1,10 +1,9 @@
 //! A model and a recipe made ready: pictures in, descriptors out.
 
-use crate::{Error, Model};
-use sightline_card::{Card, Circumstances, Identity};
-use sightline_checkpoint::recognise::WhiteningForm;
+use crate::{Error, FoundWhitening, Model, find_whitening};
+use sightline_card::{Card, Circumstances, Difference, Identity};
 use sightline_dataset::PictureIndex;
-use sightline_descriptor::{DescriptorSet, ScalePooling, Whitening, WhiteningSettings};
+use sightline_descriptor::{DescriptorSet, ScalePooling, WhiteningSettings};
 use sightline_extract::{Network, Options, Picture, Prepare, Recipes, describe_pictures};
 use sightline_image::recipe::{Recipe, Rule};
 use sightline_plan::{Executor, Tensor};
@@ -19,7 +18,7 @@ pub struct Settings {
     pub scales: Vec<f64>,
     /// How descriptors over several scales or transform texts become one; none: as the model's project does.
     pub pooling: Option<ScalePooling>,
-    /// Name of a whitening of the model, and how to apply it.
+    /// Name of a whitening of the model or of a file ([`find_whitening`]), and how to apply it.
     pub whitening: Option<(String, WhiteningSettings)>,
     /// Where the network runs: `cpu`, `burn`, `ort`, `ort-cuda`, `cuda`, `cuda:1`, `wgpu` (see [`Model::executor`]).
     pub device: String,
@@ -51,14 +50,9 @@ impl Settings {
     pub fn like(card: &Card) -> Result<Self, Error> {
         let identity = &card.identity;
         let recipe = Recipe::from_json(&identity.recipe)?;
-        let pooling = match (identity.scales.pooling.as_str(), identity.scales.power) {
-            ("dirtorch-mean", _) => ScalePooling::DirtorchMean,
-            ("dirtorch-gem", Some(power)) => ScalePooling::DirtorchGem { power },
-            ("token", _) => ScalePooling::Token,
-            (_, power) => ScalePooling::Cirtorch {
-                msp: power.unwrap_or(1.0),
-            },
-        };
+        let pooling = ScalePooling::of_card(&identity.scales).ok_or_else(|| Error::UnknownPooling {
+            name: identity.scales.pooling.clone(),
+        })?;
         let whitening = identity.whitening.as_ref().map(|whitening| {
             let default = WhiteningSettings::default();
             let settings = WhiteningSettings {
@@ -91,7 +85,7 @@ pub struct Describer {
     executor: Box<dyn Executor>,
     recipes: Recipes,
     pooling: ScalePooling,
-    whitening: Option<Whitening>,
+    whitening: Option<FoundWhitening>,
     /// The scale of each pass of the network over a picture.
     passes: Vec<f64>,
     threads: usize,
@@ -124,7 +118,7 @@ impl Describer {
         let passes = recipes.pass_scales();
         let whitening = settings
             .whitening
-            .map(|(name, how)| open_whitening(model, &name, how))
+            .map(|(name, how)| find_whitening(&model.whitenings, &name, &how))
             .transpose()?;
         check_picture_size(model, recipes.recipe(), &passes)?;
         let mut executor = model.executor(&settings.device, threads)?;
@@ -138,9 +132,12 @@ impl Describer {
             weights: model.weights_sha256.clone(),
             recipe: recipes.recipe().spelled_out(),
             scales: pooling.spelled_out(&passes),
-            whitening: whitening.as_ref().map(|whitening| whitening.identity().clone()),
-            dim: whitening.as_ref().map_or(dim, Whitening::output_dim),
+            whitening: whitening.as_ref().map(|found| found.whitening.identity().clone()),
+            dim: whitening
+                .as_ref()
+                .map_or(dim, |found| found.whitening.output_dim()),
             seed: model.seed,
+            expansion: None,
         };
         let circumstances = Circumstances {
             runtime: format!("{} {}", runtime.name, runtime.version),
@@ -166,6 +163,13 @@ impl Describer {
         &self.card
     }
 
+    /// In which fields the whitening was learned from descriptors that were made otherwise: worth a remark.
+    pub fn whitening_remarks(&self) -> Vec<Difference> {
+        self.whitening
+            .as_ref()
+            .map_or_else(Vec::new, |found| found.learned_otherwise(&self.card.identity))
+    }
+
     /// The recipe that pictures go through.
     pub fn recipe(&self) -> &Recipe {
         self.recipes.recipe()
@@ -175,7 +179,7 @@ impl Describer {
     pub fn parts(&mut self) -> (&dyn Prepare, Network<'_>) {
         let network = Network::new(self.executor.as_mut(), self.card.identity.dim)
             .with_scales(self.passes.clone(), self.pooling)
-            .with_whitening(self.whitening.clone());
+            .with_whitening(self.whitening.as_ref().map(|found| found.whitening.clone()));
         (&self.recipes, network)
     }
 
@@ -350,33 +354,4 @@ fn dim_by_running(model: &Model, executor: &mut dyn Executor, recipe: &Recipe) -
         .first()
         .and_then(|(_, tensor)| tensor.shape.last().copied())
         .unwrap_or(0))
-}
-
-fn open_whitening(model: &Model, name: &str, how: WhiteningSettings) -> Result<Whitening, Error> {
-    let found = model.whitenings.iter().find(|(own, _)| own == name);
-    let (_, params) = found.ok_or_else(|| {
-        let names: Vec<&str> = model.whitenings.iter().map(|(own, _)| own.as_str()).collect();
-        let holds = if names.is_empty() {
-            "it holds none".to_owned()
-        } else {
-            format!("it holds {}", names.join(", "))
-        };
-        Error::NoWhitening {
-            name: name.to_owned(),
-            holds,
-        }
-    })?;
-    let unreadable = |error| Error::WhiteningValues {
-        name: name.to_owned(),
-        source: error,
-    };
-    let matrix = params.matrix_f64().map_err(unreadable)?;
-    let mean = params.mean_f64().map_err(unreadable)?;
-    let variance = params.variance_f64().map_err(unreadable)?.unwrap_or_default();
-    Ok(match params.form {
-        WhiteningForm::PcaWhiten => Whitening::pca(name, mean, matrix, &variance, true, &how)?,
-        WhiteningForm::Pca => Whitening::pca(name, mean, matrix, &variance, false, &how)?,
-        WhiteningForm::MeansW => Whitening::plain(name, mean.unwrap_or_default(), &matrix, &how)?,
-        WhiteningForm::MeanP => Whitening::cirtorch(name, mean.unwrap_or_default(), matrix, &how)?,
-    })
 }

@@ -69,22 +69,51 @@ pub enum Error {
     #[cfg(feature = "nn")]
     #[error(transparent)]
     Device(#[from] sightline_nn::DeviceError),
-    /// A whitening that the checkpoint does not hold.
-    #[error("The model holds no whitening called `{name}`: {holds}.")]
+    /// A whitening that is neither the model's nor a file.
+    #[error("There is no whitening `{name}`: the model holds {holds}, and no file has that name{suggestion}")]
     NoWhitening {
         /// The name asked for.
         name: String,
-        /// What it holds, or that it holds none.
+        /// What the model holds.
         holds: String,
+        /// `; did you mean NAME?`, or nothing.
+        suggestion: String,
     },
-    /// A whitening whose values cannot be read.
-    #[error("The whitening `{name}` cannot be read: {source}")]
-    WhiteningValues {
-        /// Its name.
+    /// A file with other whitenings, or several.
+    #[error("{} holds the whitenings {holds}: name one of them as {}#NAME{suggestion}", .path.display(), .path.display())]
+    WhichWhitening {
+        /// The file.
+        path: PathBuf,
+        /// What it holds.
+        holds: String,
+        /// `; did you mean NAME?`, or nothing.
+        suggestion: String,
+    },
+    /// A card with a pooling over scales that this version does not know.
+    #[error(
+        "The card says that scales were pooled by `{name}`, which this version does not know. Use a newer Sightline."
+    )]
+    UnknownPooling {
+        /// What the card calls it.
         name: String,
-        /// Why.
-        source: sightline_checkpoint::TensorError,
     },
+    /// A file that is no whitening.
+    #[error(transparent)]
+    WhiteningFile(#[from] sightline_descriptor::WhiteningFileError),
+    /// Pairs that cannot be read.
+    #[error("The pairs {} cannot be used: {reason}.", .path.display())]
+    Pairs {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A whitening that cannot be learned.
+    #[error(transparent)]
+    Learn(#[from] sightline_descriptor::LearnError),
+    /// An expansion that cannot be made.
+    #[error(transparent)]
+    Expansion(#[from] sightline_descriptor::ExpansionError),
     /// A whitening that cannot be used.
     #[error(transparent)]
     Whitening(#[from] sightline_descriptor::WhiteningError),

@@ -74,6 +74,16 @@ impl<'a> Aligned<'a> {
         }
     }
 
+    /// The same names with other rows, `[rows, dim]` as [`Aligned::rows`] has them: expanded or augmented ones.
+    #[must_use]
+    pub fn with_rows(&self, rows: Vec<f32>) -> Self {
+        Self {
+            rows: Gathered::Copied(rows),
+            dim: self.dim,
+            places: self.places.clone(),
+        }
+    }
+
     /// Index of the name that a row of [`Aligned::rows`] belongs to.
     pub fn name_of(&self, row: usize) -> usize {
         self.places
@@ -90,7 +100,7 @@ impl<'a> Aligned<'a> {
     }
 }
 
-fn places(set: &DescriptorSet, names: &[&str]) -> Result<Vec<Option<usize>>, Error> {
+pub(crate) fn places(set: &DescriptorSet, names: &[&str]) -> Result<Vec<Option<usize>>, Error> {
     if !set.has_names() {
         if set.len() != names.len() {
             return Err(Error::NamelessSet {
@@ -206,7 +216,7 @@ impl<'a> SearchRanking<'a> {
         }
         let values: Vec<f32> = asked
             .iter()
-            .flat_map(|query| match part(queries, *query, 1).data {
+            .flat_map(|query| match queries.slice(*query..query + 1).data {
                 RowData::F32(values) => values.to_vec(),
                 RowData::F16(values) => values.iter().map(|value| value.to_f32()).collect(),
             })
@@ -249,7 +259,7 @@ impl Ranking for SearchRanking<'_> {
             .iter()
             .map(|list| list.iter().filter_map(place).map(|row| row as u32).collect())
             .collect();
-        let queries = part(self.queries.rows(), first_query, wanted.len());
+        let queries = self.queries.rows().slice(first_query..first_query + wanted.len());
         // Lengths and indices were checked, so an error would be a mistake of ours; then nothing is found.
         let found = sightline_search::ranks_among(queries, self.database.rows(), &self.distractors, &asked)
             .unwrap_or_default();
@@ -269,14 +279,5 @@ impl Ranking for SearchRanking<'_> {
                     .collect()
             })
             .collect()
-    }
-}
-
-/// `count` rows from `first` on.
-fn part(rows: Rows<'_>, first: usize, count: usize) -> Rows<'_> {
-    let range = first * rows.dim..(first + count) * rows.dim;
-    match rows.data {
-        RowData::F32(values) => Rows::f32(&values[range], rows.dim),
-        RowData::F16(values) => Rows::f16(&values[range], rows.dim),
     }
 }

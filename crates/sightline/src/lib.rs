@@ -19,6 +19,8 @@ pub mod bench;
 mod error;
 mod evaluation;
 pub mod report;
+mod whitening_pairs;
+mod whitenings;
 
 #[cfg(feature = "nn")]
 mod describer;
@@ -41,6 +43,8 @@ pub use export::{ExportCheck, ExportFacts};
 pub use model::{Model, is_onnx_path};
 #[cfg(feature = "nn")]
 pub use onnx_network::OnnxSettings;
+pub use whitening_pairs::whitening_pairs;
+pub use whitenings::{FoundWhitening, find_whitening};
 
 pub use sightline_card as card;
 pub use sightline_checkpoint as checkpoint;

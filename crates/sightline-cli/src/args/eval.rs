@@ -1,6 +1,6 @@
 //! What may be typed after `eval`.
 
-use super::{ModelArgs, RecipeArgs};
+use super::{ExpansionArgs, ModelArgs, RecipeArgs};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use sightline::eval::Protocol;
@@ -14,7 +14,8 @@ a labelled folder, or a dirtorch data set.\n\nExamples:\n  \
 sightline eval --dataset gnd_kth.pkl --images jpg --model weights.pth --arch resnet18:layer3/gem --recipe cirtorch --size 512\n  \
 sightline eval --dataset gnd_roxford5k.pkl --features db.safetensors --query-features q.safetensors --json out.json\n  \
 sightline eval --dataset gnd_roxford5k.pkl --ranks ranks.npy\n  \
-sightline eval --dataset roxford5k --data-root data --features db.safetensors --query-features q.safetensors --distractors r1m.safetensors"
+sightline eval --dataset roxford5k --data-root data --features db.safetensors --query-features q.safetensors --distractors r1m.safetensors\n  \
+sightline eval --dataset gnd_kth.pkl --features db.safetensors --query-features q.safetensors --whiten w.safetensors --rerank aqe:k=3,alpha=3"
 )]
 pub(crate) struct EvalArgs {
     /// The ground truth
@@ -64,6 +65,9 @@ pub(crate) struct EvalArgs {
     /// Write a self-contained report page
     #[arg(long, value_name = "FILE", requires = "images")]
     pub(crate) report: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) expansion: ExpansionArgs,
 
     #[command(flatten)]
     pub(crate) model: ModelArgs,

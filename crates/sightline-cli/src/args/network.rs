@@ -1,6 +1,6 @@
 //! Which network, and on what it runs: shared by every subcommand that describes pictures.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use sightline::plan::{MapPooling, TokenPooling};
 use std::path::PathBuf;
 
@@ -41,8 +41,16 @@ pub(crate) struct ModelArgs {
     #[arg(long, value_name = "S,S,...", value_delimiter = ',')]
     pub(crate) scales: Vec<f64>,
 
-    /// Whitening of the checkpoint to apply, by its name (`model inspect` lists them)
-    #[arg(long, value_name = "NAME")]
+    /// How the descriptors of several scales or --trfs become one (default: as the recipe's project does)
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub(crate) pooling: Option<PoolingChoice>,
+
+    /// Power of the pooling gem over scales (default 3) or superglobal-power (default 10)
+    #[arg(long, value_name = "P")]
+    pub(crate) gemp: Option<f64>,
+
+    /// Whitening to apply: one of the checkpoint, by its name (`model inspect` lists them), or a file (`whiten learn` writes one)
+    #[arg(long, value_name = "NAME|FILE")]
     pub(crate) whiten: Option<String>,
 
     /// Power of the whitening's eigenvalues (default as dirtorch: 0.25 for eval, else 0.5)
@@ -59,8 +67,29 @@ pub(crate) struct ModelArgs {
 }
 
 impl ModelArgs {
-    /// Whether neither scales nor a whitening were asked for.
-    pub(crate) fn asks_nothing_else(&self) -> bool {
-        self.scales.is_empty() && self.whiten.is_none()
+    /// Whether neither scales nor their pooling were asked for.
+    pub(crate) fn asks_for_no_scales(&self) -> bool {
+        self.scales.is_empty() && self.pooling.is_none() && self.gemp.is_none()
     }
+}
+
+/// How descriptors over scales are pooled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PoolingChoice {
+    /// dirtorch's: the mean
+    Mean,
+    /// dirtorch's: the signed generalised mean with power --gemp
+    Gem,
+    /// cirtorch's, with the power of the network's own GeM
+    Cirtorch,
+    /// Token's: the mean, and a single scale as it is
+    Token,
+    /// SuperGlobal's: the largest value over scales
+    SuperglobalMax,
+    /// SuperGlobal's generalised mean with power --gemp
+    SuperglobalPower,
+    /// SuperGlobal without pooling: the mean
+    SuperglobalMean,
+    /// DELG's: the mean of normalised descriptors
+    Delg,
 }

@@ -1,6 +1,6 @@
 //! What may be typed after `search`.
 
-use super::{ModelArgs, RecipeArgs};
+use super::{ExpansionArgs, ModelArgs, RecipeArgs};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -44,6 +44,9 @@ pub(crate) struct SearchArgs {
     /// Print the answers as JSON
     #[arg(long)]
     pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) expansion: ExpansionArgs,
 
     #[command(flatten)]
     pub(crate) model: ModelArgs,

@@ -5,7 +5,7 @@ use crate::extract::printable;
 use crate::output::usage;
 use crate::pictures::Found;
 use crate::progress::Screen;
-use crate::{model_choice, pictures};
+use crate::{model_choice, pictures, whitening_choice};
 use sightline::Describer;
 use sightline::card::{refuse_to_mix, remarks};
 use sightline::dataset::Dataset;
@@ -35,7 +35,31 @@ pub(super) fn described(
     if let Some(queries) = &described.queries {
         check_alike(&described.database, queries, screen)?;
     }
-    Ok(described)
+    match (&args.model.whiten, &args.features) {
+        // A model whitens as it describes.
+        (Some(wanted), Some(_)) => whiten(wanted, args, described, screen),
+        _ => Ok(described),
+    }
+}
+
+/// Whitens both sides, in memory.
+fn whiten(wanted: &str, args: &EvalArgs, sides: Described, screen: &Screen) -> anyhow::Result<Described> {
+    if !args.distractors.is_empty() {
+        return Err(usage(
+            "--whiten with --features and --distractors: whiten the three sets with `sightline whiten apply` first",
+        ));
+    }
+    let how = whitening_choice::of_model(&args.model, model_choice::EVALUATING);
+    let database = whitening_choice::whiten(wanted, &how, &sides.database, screen)?;
+    let queries = match &sides.queries {
+        Some(queries) => Some(whitening_choice::whiten(wanted, &how, queries, screen)?),
+        None => None,
+    };
+    Ok(Described {
+        database,
+        queries,
+        ..sides
+    })
 }
 
 /// Refuses two sets whose cards say that they were not made alike. Differing circumstances are remarked upon.
@@ -93,6 +117,7 @@ fn from_model(
         threads,
         model_choice::EVALUATING,
     )?;
+    whitening_choice::list(&describer.whitening_remarks(), screen);
     let mut missing = Vec::new();
     let mut describe = |side: Side, what: &'static str| -> anyhow::Result<DescriptorSet> {
         let found = pictures::of_dataset(dataset, args.images.as_deref(), side)?;

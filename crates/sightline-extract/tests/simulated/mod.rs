@@ -22,6 +22,7 @@ pub(crate) fn card() -> Card {
         whitening: None,
         dim: DIM,
         seed: None,
+        expansion: None,
     };
     Card::new(
         identity,

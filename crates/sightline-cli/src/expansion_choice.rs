@@ -1,0 +1,185 @@
+//! From the expansion options to what is done before descriptors are compared.
+
+use crate::args::ExpansionArgs;
+use crate::output::usage;
+use sightline::Aligned;
+use sightline::card::{Card, ExpansionIdentity, NeighbourIdentity};
+use sightline::dataset::suggestion;
+use sightline::descriptor::{DescriptorSet, Expansion};
+use sightline::search::Rows;
+
+/// The re-rankers of `--rerank`.
+const METHODS: [&str; 1] = ["aqe"];
+/// The keys of an expansion.
+const KEYS: [&str; 2] = ["k", "alpha"];
+
+/// What was asked for: augmentation first, then query expansion against the augmented database.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Chosen {
+    dba: Option<Expansion>,
+    aqe: Option<Expansion>,
+}
+
+/// Reads the options.
+pub(crate) fn chosen(args: &ExpansionArgs) -> anyhow::Result<Chosen> {
+    let pair = |values: &[u32]| match values {
+        [k, alpha] => Some(Expansion {
+            k: *k as usize,
+            alpha: *alpha,
+        }),
+        _ => None,
+    };
+    let dba = args.dba.as_deref().map(|text| settings("--dba", text));
+    let aqe = args.rerank.as_deref().map(reranker);
+    // No neighbours change nothing, so that the card need not say it.
+    let some = |one: Option<Expansion>| one.filter(|one| one.k > 0);
+    Ok(Chosen {
+        dba: some(dba.transpose()?.or(pair(&args.adba))),
+        aqe: some(aqe.transpose()?.or(pair(&args.aqe))),
+    })
+}
+
+/// `aqe:k=10,alpha=3`.
+fn reranker(text: &str) -> anyhow::Result<Expansion> {
+    let (method, rest) = text.split_once(':').unwrap_or((text, ""));
+    if method != "aqe" {
+        return Err(usage(format!(
+            "--rerank {text}: there is no re-ranking `{method}`; there is {}{}",
+            METHODS.join(", "),
+            suggestion(method, METHODS)
+        )));
+    }
+    settings("--rerank aqe", rest)
+}
+
+/// `k=10,alpha=3`, both needed and each once.
+fn settings(option: &str, text: &str) -> anyhow::Result<Expansion> {
+    let mut found = [None; 2];
+    for part in text.split(',').filter(|part| !part.trim().is_empty()) {
+        let (key, value) = part.split_once('=').unwrap_or((part, ""));
+        let (key, value) = (key.trim(), value.trim());
+        let Some(index) = KEYS.iter().position(|known| *known == key) else {
+            return Err(usage(format!(
+                "{option}: there is no key `{key}`; there are {}{}",
+                KEYS.join(" and "),
+                suggestion(key, KEYS)
+            )));
+        };
+        let number: u32 = value.parse().map_err(|_| {
+            usage(format!(
+                "{option}: {key}={value} should be a whole number from 0, such as {key}=3"
+            ))
+        })?;
+        if found[index].replace(number).is_some() {
+            return Err(usage(format!("{option}: {key} is given twice")));
+        }
+    }
+    match found {
+        [Some(k), Some(alpha)] => Ok(Expansion { k: k as usize, alpha }),
+        _ => Err(usage(format!(
+            "{option} needs k (neighbours) and alpha (the power of their similarity), such as k=10,alpha=3"
+        ))),
+    }
+}
+
+/// Rows of an evaluation after expansion; none where they stay as they are.
+pub(crate) struct Expanded<'a> {
+    pub(crate) queries: Option<Aligned<'a>>,
+    pub(crate) database: Option<Aligned<'a>>,
+}
+
+impl Chosen {
+    /// Augments the database, then expands the queries by it (and by the distractors behind it).
+    pub(crate) fn apply<'a>(
+        self,
+        queries: &Aligned<'a>,
+        database: &Aligned<'a>,
+        distractors: &[DescriptorSet],
+    ) -> anyhow::Result<Expanded<'a>> {
+        if self.dba.is_some() && !distractors.is_empty() {
+            return Err(usage(
+                "--dba with --distractors would compare every distractor with every other: augment without distractors",
+            ));
+        }
+        let augmented = match self.dba {
+            Some(dba) => {
+                Some(database.with_rows(dba.augment(database.rows()).map_err(sightline::Error::from)?))
+            }
+            None => None,
+        };
+        let mut sets = vec![augmented.as_ref().unwrap_or(database).rows()];
+        sets.extend(distractors.iter().map(DescriptorSet::rows));
+        let expanded = match self.aqe {
+            Some(aqe) => {
+                let rows = aqe
+                    .expand_among(queries.rows(), &sets)
+                    .map_err(sightline::Error::from)?;
+                Some(queries.with_rows(rows))
+            }
+            None => None,
+        };
+        Ok(Expanded {
+            queries: expanded,
+            database: augmented,
+        })
+    }
+
+    /// The same for a search: rows of the queries, and of the database; none where they stay as they are.
+    pub(crate) fn apply_to_rows(
+        self,
+        queries: Rows<'_>,
+        database: Rows<'_>,
+    ) -> anyhow::Result<(Option<Vec<f32>>, Option<Vec<f32>>)> {
+        let augmented = self
+            .dba
+            .map(|dba| dba.augment(database))
+            .transpose()
+            .map_err(sightline::Error::from)?;
+        let wide = augmented
+            .as_ref()
+            .map_or(database, |rows| Rows::f32(rows, database.dim));
+        let expanded = self
+            .aqe
+            .map(|aqe| aqe.expand(queries, wide))
+            .transpose()
+            .map_err(sightline::Error::from)?;
+        Ok((expanded, augmented))
+    }
+
+    /// The card of what was made of descriptors with that card.
+    pub(crate) fn card(self, mut card: Card) -> Card {
+        let stated = |one: Expansion| NeighbourIdentity {
+            k: one.k,
+            alpha: one.alpha,
+        };
+        if self.dba.is_some() || self.aqe.is_some() {
+            card.identity.expansion = Some(ExpansionIdentity {
+                dba: self.dba.map(stated),
+                aqe: self.aqe.map(stated),
+            });
+        }
+        card
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_spellings_mean_the_same() {
+        let ours = ExpansionArgs {
+            rerank: Some("aqe:alpha=3,k=10".to_owned()),
+            dba: Some("k=2, alpha=0".to_owned()),
+            ..ExpansionArgs::default()
+        };
+        let theirs = ExpansionArgs {
+            aqe: vec![10, 3],
+            adba: vec![2, 0],
+            ..ExpansionArgs::default()
+        };
+        let (ours, theirs) = (chosen(&ours).unwrap(), chosen(&theirs).unwrap());
+        assert_eq!((ours.aqe, ours.dba), (theirs.aqe, theirs.dba));
+        assert_eq!(ours.aqe, Some(Expansion { k: 10, alpha: 3 }));
+    }
+}

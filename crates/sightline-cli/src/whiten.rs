@@ -1,0 +1,125 @@
+//! `sightline whiten`: learns a whitening from descriptors, or applies one to them.
+
+use crate::args::{ApplyArgs, LearnArgs, Method, WhitenCommand};
+use crate::output::{Outcome, print, print_json, usage};
+use crate::progress::Screen;
+use crate::whitening_choice;
+use serde::Serialize;
+use sightline::descriptor::{
+    DescriptorSet, LearnedFrom, PairsIdentity, Samples, SetError, SetHeader, SetIdentity, SetWriter,
+    WhiteningFile, WhiteningSettings, learn_cirtorch, learn_cirtorch_pca, learn_pca, learn_shrinkage,
+};
+use sightline::{find_whitening, whitening_pairs};
+
+pub(crate) fn run(command: &WhitenCommand, screen: &Screen) -> anyhow::Result<Outcome> {
+    match command {
+        WhitenCommand::Learn(args) => learn(args, screen),
+        WhitenCommand::Apply(args) => apply(args, screen),
+    }
+}
+
+#[derive(Serialize)]
+struct Summary<'a> {
+    output: String,
+    #[serde(flatten)]
+    learned: &'a LearnedFrom,
+}
+
+fn learn(args: &LearnArgs, screen: &Screen) -> anyhow::Result<Outcome> {
+    let takes_pairs = args.method == Method::Cirtorch;
+    if args.pairs.is_some() != takes_pairs {
+        return Err(usage(
+            "--method cirtorch learns from --pairs FILE, and the other methods take no pairs",
+        ));
+    }
+    if args.shrinkage.is_some() && args.method != Method::How {
+        return Err(usage("--shrinkage belongs to --method how"));
+    }
+    let set = DescriptorSet::open(&args.set)?;
+    let samples = Samples::rows(set.rows());
+    let pairs = args
+        .pairs
+        .as_deref()
+        .map(|path| whitening_pairs(path, &set))
+        .transpose()?;
+    let (name, learned) = match args.method {
+        Method::Pca => ("pca", learn_pca(&samples, args.dims)?),
+        Method::CirtorchPca => ("cirtorch-pca", learn_cirtorch_pca(&samples, args.dims)?),
+        Method::Cirtorch => (
+            "cirtorch",
+            learn_cirtorch(&samples, pairs.as_deref().unwrap_or_default(), args.dims)?,
+        ),
+        Method::How => (
+            "how",
+            learn_shrinkage(&samples, args.shrinkage.unwrap_or(1.0), args.dims)?,
+        ),
+    };
+    if learned.output_dim() > learned.rank {
+        screen.warn(&format!(
+            "the descriptors spread over {} axes only, and {} were kept: what other descriptors have along the rest is blown up; \
+             --dims {} leaves it out",
+            learned.rank,
+            learned.output_dim(),
+            learned.rank
+        ));
+    }
+    let from = LearnedFrom {
+        method: name.to_owned(),
+        shrinkage: (args.method == Method::How).then(|| args.shrinkage.unwrap_or(1.0)),
+        dims: learned.output_dim(),
+        rank: learned.rank,
+        set: SetIdentity::of(&set),
+        pairs: pairs.as_deref().map(PairsIdentity::of),
+    };
+    WhiteningFile::write(&args.output, &learned, &from)?;
+    if args.json {
+        print_json(&Summary {
+            output: args.output.display().to_string(),
+            learned: &from,
+        })?;
+    } else {
+        print(&format!(
+            "{name}: {} of {} axes from {} descriptors: {}",
+            from.dims,
+            from.set.dim,
+            from.set.rows,
+            args.output.display()
+        ))?;
+    }
+    Ok(Outcome::Done)
+}
+
+fn apply(args: &ApplyArgs, screen: &Screen) -> anyhow::Result<Outcome> {
+    let how = whitening_choice::settings(
+        args.whitenp,
+        args.whitenv,
+        args.whitenm,
+        WhiteningSettings::default(),
+    );
+    let found = find_whitening(&[], &args.whitening, &how)?;
+    let set = DescriptorSet::open(&args.set)?;
+    let card = found.whitening.card_of(&set)?;
+    if let Some(card) = set.card() {
+        whitening_choice::remark(&found, &card.identity, screen);
+    }
+    let mut header = SetHeader::new(set.names(), found.whitening.output_dim(), set.row_type());
+    header.card = card.as_ref();
+    header.shard = set.shard();
+    let bar = screen.bar(set.len() as u64, "descriptors");
+    let mut writer = SetWriter::create(&args.output, &header)?;
+    found
+        .whitening
+        .apply_to_set(&set, |row| -> Result<(), SetError> {
+            bar.inc(1);
+            writer.push(row)
+        })?;
+    writer.finish()?;
+    bar.finish_and_clear();
+    print(&format!(
+        "{} descriptors of {} values: {}",
+        set.len(),
+        found.whitening.output_dim(),
+        args.output.display()
+    ))?;
+    Ok(Outcome::Done)
+}
