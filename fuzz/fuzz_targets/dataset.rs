@@ -18,7 +18,7 @@ fuzz_target!(|text: &str| {
     let _ = in_shop::read(text);
     let _ = revisitop1m::read(text);
     let _ = yaml11::parse(text);
-    let _ = Expression::parse(text);
+    let _ = Expression::parse(text, Some("root"));
     let names = ["a".to_owned(), "b".to_owned()];
     let _ = sightline_eval::RankedLists::from_text(text, &names, false);
 });

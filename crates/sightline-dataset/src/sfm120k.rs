@@ -3,7 +3,9 @@
 //! Source: filipradenovic/cnnimageretrieval-pytorch, `cirtorch/datasets/traindataset.py` and `datahelpers.py`.
 
 use crate::plain_values::{indices, texts};
+use crate::{Dataset, Truth};
 use sightline_checkpoint::Value;
+use std::collections::HashMap;
 
 /// One part (`train`, `val`) of a training set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +18,14 @@ pub struct Sfm120k {
     pub qidxs: Vec<u32>,
     /// Its positive.
     pub pidxs: Vec<u32>,
+}
+
+/// Whether a value is one of these: with parts, or a set for whitening.
+pub fn is_sfm120k(value: &Value) -> bool {
+    let part = value.get("train").unwrap_or(value);
+    ["cids", "qidxs", "pidxs"]
+        .iter()
+        .all(|key| part.get(key).is_some())
 }
 
 impl Sfm120k {
@@ -62,6 +72,36 @@ impl Sfm120k {
             ));
         }
         Ok(out)
+    }
+
+    /// The pictures as a data set, by their paths below the folder `ims`. The 3D models are their classes; a set for
+    /// whitening has none.
+    pub fn dataset(&self, name: &str) -> Dataset {
+        let mut known = HashMap::new();
+        let mut class_names = Vec::new();
+        let mut labels = Vec::with_capacity(self.cluster.len());
+        for cluster in &self.cluster {
+            let class = *known.entry(*cluster).or_insert_with(|| {
+                class_names.push(cluster.to_string());
+                class_names.len() - 1
+            });
+            labels.push(class);
+        }
+        let truth = Truth::Labels {
+            images: labels,
+            queries: None,
+            class_names,
+        };
+        Dataset {
+            name: name.to_owned(),
+            images: self.cids.iter().map(|cid| picture_path("", cid)).collect(),
+            truth: if self.cluster.is_empty() {
+                Truth::None
+            } else {
+                truth
+            },
+            ..Dataset::default()
+        }
     }
 }
 
