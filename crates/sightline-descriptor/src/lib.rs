@@ -1,7 +1,8 @@
 //! After the network: scales, whitening, expansion, and descriptor sets on disk.
 //!
 //! - [`DescriptorSet`] opens a file of descriptors as a memory map, with the names of its pictures and the
-//!   [card](sightline_card::Card) that says what made them; [`SetWriter`] writes one row by row, [`merge`] joins shards.
+//!   [card](sightline_card::Card) that says what made them; [`open_sides`] opens database and queries that projects keep
+//!   together; [`SetWriter`] writes one row by row, [`merge`] joins shards.
 //! - [`ScalePooling`] pools the descriptors of one picture over several passes as the original projects do.
 //! - [`Whitening`] applies a whitening, [`learn_pca`] and its kin learn one, [`WhiteningFile`] keeps it.
 //! - [`Expansion`] expands queries by their neighbours, and augments a database.
@@ -27,12 +28,15 @@
 //! ```
 
 mod alpha_qe;
+mod choose;
 mod error;
 mod merge;
 mod npy_form;
+mod pickle_form;
 mod safetensors_form;
 mod scales;
 mod set;
+mod sides;
 mod whitening;
 mod writer;
 
@@ -41,6 +45,7 @@ pub use error::SetError;
 pub use merge::merge;
 pub use scales::{ScalePooling, how_over_scales, superglobal_power};
 pub use set::{DescriptorSet, RowType, Shard};
+pub use sides::{open_sides, side_files};
 pub use whitening::{
     LearnError, Learned, LearnedFrom, PairsIdentity, Samples, SetIdentity, Whitening, WhiteningError,
     WhiteningFile, WhiteningFileError, WhiteningSettings, learn_cirtorch, learn_cirtorch_pca, learn_pca,

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use sightline_card::Card;
 use sightline_checkpoint::{Dtype, Storage, Tensor, safetensors};
 
+use crate::choose::choose;
 use crate::error::SetError;
 use crate::set::{Layout, RowType, Shard};
 use crate::writer::SetHeader;
@@ -27,10 +28,10 @@ pub(crate) fn layout(path: &Path, storage: &Storage, wanted: Option<&str>) -> Re
     let file = safetensors::read(storage).map_err(|error| {
         SetError::damaged(
             path,
-            format!("it is neither an npy nor a safetensors file ({error})"),
+            format!("it is no npy, safetensors, torch or pickle file ({error})"),
         )
     })?;
-    let (name, rows) = choose(path, &file.tensors, wanted)?;
+    let (name, rows) = choose(path, &file.tensors, wanted, ROWS)?;
     let mut layout = Layout::bare(rows.clone());
     let mut text: BTreeMap<String, String> = file.metadata.iter().cloned().collect();
     if name != ROWS || text.get("format").is_none_or(|format| format != FORMAT) {
@@ -66,61 +67,6 @@ pub(crate) fn layout(path: &Path, storage: &Storage, wanted: Option<&str>) -> Re
     }
     layout.extra = text;
     Ok(layout)
-}
-
-/// Which tensor holds the rows: the one asked for, else `descriptors`, else the only one of floats with two axes.
-fn choose<'a>(
-    path: &Path,
-    tensors: &'a [(String, Tensor)],
-    wanted: Option<&str>,
-) -> Result<(&'a str, &'a Tensor), SetError> {
-    let candidates: Vec<&(String, Tensor)> = tensors
-        .iter()
-        .filter(|(_, tensor)| {
-            let floats = matches!(tensor.dtype(), Dtype::F16 | Dtype::Bf16 | Dtype::F32 | Dtype::F64);
-            floats && tensor.shape().len() == 2
-        })
-        .collect();
-    let listed = || match candidates.len() {
-        0 => "none".to_owned(),
-        count => {
-            let mut names: Vec<String> = candidates.iter().take(20).map(|(name, _)| name.clone()).collect();
-            if count > 20 {
-                names.push(format!("and {} more", count - 20));
-            }
-            names.join(", ")
-        }
-    };
-    let named = |wanted: &str| tensors.iter().find(|(name, _)| name == wanted);
-    let chosen = match (wanted, named(wanted.unwrap_or(ROWS))) {
-        (_, Some(chosen)) => chosen,
-        (Some(wanted), None) => {
-            let (path, wanted) = (path.to_path_buf(), wanted.to_owned());
-            return Err(SetError::NoSuchTensor {
-                path,
-                wanted,
-                tensors: listed(),
-            });
-        }
-        (None, None) => match candidates[..] {
-            [] => {
-                return Err(SetError::damaged(
-                    path,
-                    "it has no tensor of floats with two axes [rows, values]",
-                ));
-            }
-            [only] => only,
-            [first, ..] => {
-                let (path, first) = (path.to_path_buf(), first.0.clone());
-                return Err(SetError::Ambiguous {
-                    path,
-                    tensors: listed(),
-                    first,
-                });
-            }
-        },
-    };
-    Ok((&chosen.0, &chosen.1))
 }
 
 /// The names, from the metadata or, where they were too long for it, from the tensor `names`.

@@ -13,7 +13,7 @@ use sightline_checkpoint::{Dtype, Storage, Tensor};
 use sightline_search::Rows;
 
 use crate::error::SetError;
-use crate::{npy_form, safetensors_form};
+use crate::{npy_form, pickle_form, safetensors_form};
 
 /// How the values of a set are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,8 +138,9 @@ enum Held {
 ///
 /// On disk it is a safetensors file whose tensor `descriptors` `[N, D]` (F32 or F16) holds the rows and whose `__metadata__`
 /// holds `format` = `sightline-descriptors`, `format_version`, `names` (a JSON list) and `card` (JSON); or an npy file `NAME.npy` with
-/// `NAME.names.txt` (a name a line) and `NAME.card.json` beside it. Files of other makers are accepted too: a bare npy, or
-/// any safetensors file with a tensor of two axes; rows are then called `0`, `1`, ... and there is no card.
+/// `NAME.names.txt` (a name a line) and `NAME.card.json` beside it. Files of other makers are accepted too: a bare npy,
+/// any safetensors file with a tensor of two axes, a pickle or torch file of an array or a dictionary of arrays; rows are
+/// then called `0`, `1`, ... and there is no card.
 #[derive(Debug)]
 pub struct DescriptorSet {
     source: PathBuf,
@@ -156,8 +157,8 @@ pub struct DescriptorSet {
 impl DescriptorSet {
     /// Opens a set by memory-mapping its file; the rows are not read until they are used.
     ///
-    /// `path` may end in `#NAME` to choose a tensor of a safetensors file that has several, e.g.
-    /// `reference.safetensors#database`. Rows stored otherwise than as little-endian 16- or 32-bit floats row by row
+    /// `path` may end in `#NAME` to choose a tensor of a file that has several, e.g. `reference.safetensors#database`; of
+    /// CSA's pickles of a test set it is `#db` unless said otherwise. Rows stored otherwise than as little-endian 16- or 32-bit floats row by row
     /// (64 bits, bfloat16, big-endian, Fortran order, unaligned) are converted to 32 bits in memory.
     ///
     /// # Errors
@@ -165,6 +166,12 @@ impl DescriptorSet {
     /// newer version.
     pub fn open(path: impl AsRef<Path>) -> Result<DescriptorSet, SetError> {
         let (path, tensor) = select(path.as_ref());
+        DescriptorSet::open_tensor(&path, tensor.as_deref())
+    }
+
+    /// As [`DescriptorSet::open`], with the tensor's name apart.
+    pub(crate) fn open_tensor(path: &Path, tensor: Option<&str>) -> Result<DescriptorSet, SetError> {
+        let path = path.to_path_buf();
         let file = File::open(&path).map_err(SetError::io(&path, "opened"))?;
         if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
             return Err(SetError::io(&path, "opened")(io::Error::other(
@@ -172,7 +179,7 @@ impl DescriptorSet {
             )));
         }
         let storage = Storage::map(&file).map_err(SetError::io(&path, "mapped"))?;
-        let mut layout = read(&path, &storage, tensor.as_deref())?;
+        let mut layout = read(&path, &storage, tensor)?;
         if npy_form::is_npy(&storage) {
             layout = npy_form::with_side_files(&path, layout)?;
         }
@@ -433,8 +440,11 @@ fn select(path: &Path) -> (PathBuf, Option<String>) {
     (path.to_path_buf(), None)
 }
 
-/// Reads either form.
+/// Reads any form.
 fn read(path: &Path, storage: &Storage, tensor: Option<&str>) -> Result<Layout, SetError> {
+    if pickle_form::is_pickle(storage) {
+        return pickle_form::layout(path, storage, tensor);
+    }
     match (npy_form::is_npy(storage), tensor) {
         (false, _) => safetensors_form::layout(path, storage, tensor),
         (true, None) => npy_form::layout(path, storage),

@@ -340,8 +340,11 @@ fn arrays_of_numpy() {
         ),
         (b"\x93NUMPY".to_vec(), ".npy file"),
         (b"\x93NUMPY\x03\x00\xff\xff\xff\xff".to_vec(), ".npy file"),
-        (b"not a set at all".to_vec(), "neither an npy nor a safetensors"),
-        (Vec::new(), "neither an npy nor a safetensors"),
+        (
+            b"not a set at all".to_vec(),
+            "no npy, safetensors, torch or pickle",
+        ),
+        (Vec::new(), "no npy, safetensors, torch or pickle"),
     ] {
         let message = DescriptorSet::from_bytes("f.npy", file, None)
             .unwrap_err()
@@ -579,4 +582,104 @@ fn shards_are_read_from_text() {
         assert_eq!(Shard::parse(wrong), None, "{wrong}");
     }
     assert_eq!(Shard::new(3, 3).unwrap().range(usize::MAX).end, usize::MAX);
+}
+
+#[test]
+fn dirtorchs_two_files_are_opened_as_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out.npy");
+    let (database, queries) = sightline_descriptor::side_files(&out);
+    assert!(database.ends_with("out.dbdescs.npy") && queries.ends_with("out.qdescs.npy"));
+    for (path, names) in [
+        (&database, vec!["a".to_owned(), "b".to_owned()]),
+        (&queries, vec!["q".to_owned()]),
+    ] {
+        let mut writer = SetWriter::create(path, &SetHeader::new(&names, 2, RowType::F32)).unwrap();
+        for _ in &names {
+            writer.push(&[0.6, 0.8]).unwrap();
+        }
+        writer.finish().unwrap();
+    }
+    let lengths = |path: &Path| {
+        let (database, queries) = sightline_descriptor::open_sides(path).unwrap();
+        (database.len(), queries.map(|queries| queries.len()))
+    };
+    assert_eq!(lengths(&out), (2, Some(1)));
+    assert_eq!(lengths(&database), (2, Some(1)));
+    assert_eq!(lengths(&queries), (1, None));
+    // The folder that dirtorch's --load-feats names.
+    std::fs::rename(&database, folder.path().join("feats.bdescs.npy")).unwrap();
+    assert_eq!(lengths(folder.path()), (2, None));
+    std::fs::rename(&queries, folder.path().join("feats.qdescs.npy")).unwrap();
+    assert_eq!(lengths(folder.path()), (2, Some(1)));
+}
+
+#[test]
+fn arrays_of_pickles_are_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    let db = pickled_array(&[[1.0, 0.0], [0.6, 0.8], [0.0, 1.0]]);
+    let query = pickled_array(&[[0.8, 0.6]]);
+    let test = [
+        &b"\x80\x04}(X\x02\0\0\0db"[..],
+        &db,
+        b"X\x05\0\0\0query",
+        &query,
+        b"u.",
+    ]
+    .concat();
+    let path = write("test.pkl", &test);
+    let (database, queries) = sightline_descriptor::open_sides(&path).unwrap();
+    assert_eq!(
+        (database.len(), database.dim(), database.has_names()),
+        (3, 2, false)
+    );
+    assert_eq!(database.row(1), [0.6, 0.8]);
+    assert_eq!(queries.unwrap().row(0), [0.8, 0.6]);
+    assert_eq!(DescriptorSet::open(&path).unwrap().len(), 3);
+
+    let bare = write("r1m.pkl", &[b"\x80\x04", &db[..], b"."].concat());
+    let (database, queries) = sightline_descriptor::open_sides(&bare).unwrap();
+    assert!(database.len() == 3 && queries.is_none());
+
+    let train = [
+        &b"\x80\x04}(X\x05\0\0\0train"[..],
+        &db,
+        b"X\x03\0\0\0val",
+        &query,
+        b"u.",
+    ]
+    .concat();
+    let path = write("train.pkl", &train);
+    let error = DescriptorSet::open(&path).unwrap_err().to_string();
+    assert!(error.contains("train.pkl#train"), "{error}");
+    let chosen = format!("{}#val", path.display());
+    assert_eq!(DescriptorSet::open(chosen).unwrap().len(), 1);
+
+    let error = DescriptorSet::open(write("cut.pkl", &test[..test.len() / 2])).unwrap_err();
+    assert!(matches!(error, SetError::Damaged { .. }), "{error}");
+    let error =
+        DescriptorSet::open(write("code.pkl", b"\x80\x02cos\nsystem\nX\x01\0\0\0x\x85R.")).unwrap_err();
+    assert!(error.to_string().contains("os.system"), "{error}");
+}
+
+/// The opcodes of a numpy array of float32, as Python 3 pickles it.
+fn pickled_array(rows: &[[f32; 2]]) -> Vec<u8> {
+    let values: Vec<u8> = rows
+        .iter()
+        .flatten()
+        .flat_map(|value| value.to_le_bytes())
+        .collect();
+    let mut out = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\0\x85C\x01b\x87R(K\x01".to_vec();
+    out.extend([b'K', rows.len() as u8, b'K', 2, 0x86]);
+    out.extend(b"cnumpy\ndtype\nX\x02\0\0\0f4\x89\x88\x87R(K\x03X\x01\0\0\0<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tb\x89");
+    out.push(b'B');
+    out.extend((values.len() as u32).to_le_bytes());
+    out.extend(values);
+    out.extend(b"tb");
+    out
 }
