@@ -59,7 +59,21 @@ fn expressions_name_lists_and_roots() {
     assert!(!labels.gallery_queries_itself());
     assert!(check(&labels, None, &|_| Ok((1, 1))).broken[0].contains("r.jpg"));
 
-    let clusters = set(format!("ImageClusters('{}')", path("clusters.json")));
+    let named = set("ImageList(None, 'pics' + '/jpg', imgs=['1.jpg', '2.jpg'])".to_owned());
+    assert_eq!(named.images, ["1.jpg", "2.jpg"]);
+    assert_eq!(named.root.as_deref(), Some(Path::new("pics/jpg")));
+    let under_root = open(
+        "ImageList(DB_ROOT + '/list.txt', DB_ROOT)",
+        &with_root(data.path()),
+    )
+    .unwrap();
+    assert_eq!(under_root.root.as_deref(), Some(data.path()));
+    assert_eq!(under_root.images.len(), 2);
+
+    let clusters = set(format!(
+        "ImageClusters('{}', filter=not_none)",
+        path("clusters.json")
+    ));
     assert_eq!(clusters.images, ["1.jpg", "3.jpg"]);
     assert!(clusters.gallery_queries_itself());
     assert_eq!(clusters.query_count(), 2);
@@ -95,9 +109,14 @@ fn known_names_are_found_in_the_layouts_of_others() {
     assert_eq!((set.truth.kind(), set.images.len()), ("classic", 1));
     let missing = message("rparis6k", &options);
     assert!(missing.contains("gnd_rparis6k.pkl"), "{missing}");
-    // dirtorch's class has its own layout.
-    let missing = message("ROxford5K()", &options);
-    assert!(missing.contains("oxford5k/gnd_roxford5k.pkl"), "{missing}");
+    // dirtorch's class finds what other trees hold, too.
+    let set = open("ROxford5K()", &options).unwrap();
+    assert_eq!(set.root, Some(data.path().join("oxford5k/jpg")));
+    let wrong = message("ROxfrod5K", &options);
+    assert!(
+        wrong.contains("did you mean") && wrong.contains("rparis6k") && wrong.contains("ImageClusters"),
+        "{wrong}"
+    );
 }
 
 #[test]
