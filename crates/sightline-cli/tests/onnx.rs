@@ -220,3 +220,22 @@ fn a_build_without_onnx_runtime_says_so() {
         .ends(3)
         .complains("cargo feature `ort`");
 }
+
+#[cfg(feature = "ort")]
+#[test]
+fn a_missing_onnx_runtime_is_an_error_with_the_remedy() {
+    let place = Place::new();
+    place.draw_scenes("png", 1);
+    let mut command = place.std_command();
+    command
+        .env("ORT_DYLIB_PATH", "absent/libonnxruntime.so")
+        .args(["extract", "png", "-o", "set.npy", "--device", "ort"])
+        .args(SEEDED);
+    let output = command.output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(
+        said.contains("absent/libonnxruntime.so") && said.contains("ORT_DYLIB_PATH"),
+        "{said}"
+    );
+}
