@@ -3,15 +3,17 @@
 use crate::executor::{check_batch, check_size, join_pictures, wanted_outputs};
 use crate::{Executor, LoadError, OnnxHeader, OnnxModel, RunError, Runtime, Tensor};
 use ort::environment::Environment;
+use ort::logging::LogLevel;
 use ort::session::Session;
 use ort::value::TensorRef;
-use std::path::PathBuf;
+use std::ffi::CStr;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 const NAME: &str = "onnxruntime";
 
 /// ONNX Runtime allows one environment a process; sessions keep it alive.
-static ENVIRONMENT: Mutex<Option<Environment>> = Mutex::new(None);
+static ENVIRONMENT: Mutex<Option<(Environment, String)>> = Mutex::new(None);
 
 /// Where ONNX Runtime computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +61,7 @@ impl OrtExecutor {
         }
         let names = header.outputs.iter().map(|output| output.name.clone()).collect();
         let outputs = wanted_outputs(names, source.output.as_deref())?;
-        let environment = environment()?;
+        let (environment, version) = environment()?;
         let session = session(&environment, &source, device).map_err(|reason| LoadError::Refused {
             runtime: NAME,
             reason,
@@ -70,7 +72,7 @@ impl OrtExecutor {
         };
         Ok(Self {
             session,
-            version: version(),
+            version,
             device,
             channels,
             size: header.picture_axes(),
@@ -135,14 +137,14 @@ impl Executor for OrtExecutor {
     }
 }
 
-/// Loads the library, once.
-fn environment() -> Result<Environment, LoadError> {
+/// Loads the library, once; also its version.
+fn environment() -> Result<(Environment, String), LoadError> {
     let library = |reason: String| LoadError::Library { reason };
     let mut kept = ENVIRONMENT
         .lock()
         .map_err(|_| library("an earlier attempt ended in a panic".to_owned()))?;
-    if let Some(environment) = &*kept {
-        return Ok(environment.clone());
+    if let Some(loaded) = &*kept {
+        return Ok(loaded.clone());
     }
     let named = std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty());
     let path = match named {
@@ -160,13 +162,20 @@ fn environment() -> Result<Environment, LoadError> {
         .with_telemetry(false)
         .build()
         .map_err(|error| library(sentence(error.message())))?;
-    *kept = Some(environment.clone());
-    Ok(environment)
+    let loaded = (environment, version(&path));
+    *kept = Some(loaded.clone());
+    Ok(loaded)
 }
 
 fn session(environment: &Environment, source: &OnnxModel, device: OrtDevice) -> Result<Session, String> {
     let text = |error: ort::Error| sentence(error.message());
-    let options = Session::builder(environment).map_err(text)?;
+    let mut options = Session::builder(environment).map_err(text)?;
+    if std::env::var_os("ORT_LOG").is_none() {
+        // What fails comes back as an error and is said once.
+        options = options
+            .with_log_level(LogLevel::Fatal)
+            .map_err(|error| sentence(error.message()))?;
+    }
     let mut options = match device {
         OrtDevice::Cpu { threads } => options.with_intra_threads(threads.max(1)),
         OrtDevice::Cuda { index } => {
@@ -183,18 +192,31 @@ fn session(environment: &Environment, source: &OnnxModel, device: OrtDevice) -> 
     .map_err(text)
 }
 
-/// The library's version, from its description of its build (`... git-branch=rel-1.31.1, ...`).
-fn version() -> String {
-    let info = ort::info();
-    let branch = info
-        .split("git-branch=")
-        .nth(1)
-        .and_then(|rest| rest.split(',').next());
-    branch
-        .unwrap_or(info)
-        .trim_start_matches("rel-")
-        .trim()
-        .to_owned()
+/// The version of the library that was just loaded, which `ort` knows but does not tell.
+fn version(path: &Path) -> String {
+    let unknown = || "of unknown version".to_owned();
+    // SAFETY: the library at this path is in the process already, so no code runs by loading it once more.
+    #[allow(unsafe_code)]
+    let Ok(library) = (unsafe { libloading::Library::new(path) }) else {
+        return unknown();
+    };
+    type Entry = unsafe extern "C" fn() -> *const ort::sys::OrtApiBase;
+    // SAFETY: `OrtGetApiBase` has this signature in every version of ONNX Runtime (onnxruntime_c_api.h), and `ort` called it
+    // already. It yields a structure that lives as long as the library, whose text of the version ends with a zero.
+    #[allow(unsafe_code)]
+    unsafe {
+        let Ok(entry) = library.get::<Entry>(b"OrtGetApiBase") else {
+            return unknown();
+        };
+        let Some(base) = entry().as_ref() else {
+            return unknown();
+        };
+        let text = (base.GetVersionString)();
+        if text.is_null() {
+            return unknown();
+        }
+        CStr::from_ptr(text).to_string_lossy().into_owned()
+    }
 }
 
 /// A message without its full stop, for the middle of a sentence.
