@@ -115,10 +115,7 @@ impl Entry {
         if !self.deflated {
             return Ok(self.packed.clone());
         }
-        let broken = |reason: String| ZipError::Entry {
-            name: self.name.clone(),
-            reason,
-        };
+        let broken = |reason: String| self.damaged(reason);
         let mut bytes = Vec::new();
         DeflateDecoder::new(self.packed.bytes())
             .take(self.size as u64 + 1)
@@ -132,12 +129,36 @@ impl Entry {
         }
         // What was packed is not read again; a large archive would otherwise count twice in memory.
         self.packed.release();
-        let mut crc = Crc::new();
-        crc.update(&bytes);
-        if crc.sum() != self.crc {
-            return Err(broken("its checksum does not fit".to_owned()));
-        }
+        self.compare_checksum(&bytes)?;
         Ok(Storage::from_vec(bytes))
+    }
+
+    /// As [`Entry::read`], but the checksum of a stored entry is compared too.
+    ///
+    /// # Errors
+    /// If size or checksum do not fit.
+    pub fn read_checked(&self) -> Result<Storage, ZipError> {
+        let content = self.read()?;
+        if !self.deflated {
+            self.compare_checksum(content.bytes())?;
+        }
+        Ok(content)
+    }
+
+    fn compare_checksum(&self, bytes: &[u8]) -> Result<(), ZipError> {
+        let mut crc = Crc::new();
+        crc.update(bytes);
+        if crc.sum() == self.crc {
+            return Ok(());
+        }
+        Err(self.damaged("its checksum does not fit".to_owned()))
+    }
+
+    fn damaged(&self, reason: String) -> ZipError {
+        ZipError::Entry {
+            name: self.name.clone(),
+            reason,
+        }
     }
 
     /// Bytes that it takes in the archive.

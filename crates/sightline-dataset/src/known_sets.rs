@@ -102,7 +102,7 @@ fn missing(name: &str, folders: &[PathBuf], files: &[String]) -> DatasetError {
     DatasetError::Unknown {
         spec: name.to_owned(),
         reason: format!(
-            "under the data root there is neither {} nor another of its usual places (below {})",
+            "under the data root there is neither {} nor another of its usual places (below {}); `sightline dataset list` says what can be downloaded",
             expected.unwrap_or_default(),
             PLACES[1..].join(", ")
         ),

@@ -47,6 +47,8 @@ mod open;
 pub mod oxford_text;
 pub mod pictures;
 mod plain_values;
+#[cfg(feature = "pull")]
+pub mod pull;
 pub mod revisitop1m;
 pub mod sfm120k;
 pub mod sop;
