@@ -10,6 +10,7 @@ mod expansion;
 mod extract;
 mod model;
 mod network;
+mod pull;
 mod recipe;
 mod search;
 mod whiten;
@@ -22,6 +23,7 @@ pub(crate) use expansion::ExpansionArgs;
 pub(crate) use extract::{ExtractArgs, ExtractCommand, Side};
 pub(crate) use model::{ExportFormat, ModelCommand};
 pub(crate) use network::{ModelArgs, PoolingChoice};
+pub(crate) use pull::{PullArgs, TableArgs};
 pub(crate) use recipe::{OrientationChoice, RecipeArgs, TruncatedChoice};
 pub(crate) use search::SearchArgs;
 pub(crate) use whiten::{ApplyArgs, LearnArgs, Method, WhitenCommand};
@@ -69,12 +71,12 @@ pub(crate) enum Command {
     Search(Box<SearchArgs>),
     /// Evaluates a model, a set of descriptors or rankings against a ground truth
     Eval(Box<EvalArgs>),
-    /// Looks into a checkpoint, converts it, or exports its network
+    /// Looks into a checkpoint, converts it, exports its network, or downloads published weights
     Model {
         #[command(subcommand)]
         command: ModelCommand,
     },
-    /// Checks ground truths and the pictures they name
+    /// Checks ground truths and the pictures they name, or downloads published sets
     Dataset {
         #[command(subcommand)]
         command: DatasetCommand,

@@ -1,9 +1,12 @@
-//! `sightline dataset`: what a ground truth holds, and whether its pictures are there.
+//! `sightline dataset`: what a ground truth holds, whether its pictures are there, and published sets.
 
 use crate::args::DatasetCommand;
 use crate::extract::printable;
 use crate::output::{Outcome, print, print_json};
 use crate::pictures;
+use crate::progress::Screen;
+use crate::pull;
+use sightline::dataset::pull::Kind;
 use sightline::dataset::{CheckReport, PictureIndex, check};
 use sightline::image::decode::probe;
 use std::fmt::Write as _;
@@ -14,17 +17,29 @@ const HEADER: u64 = 1 << 20;
 /// Findings of one kind that are printed; JSON has all of them.
 const PRINTED: usize = 20;
 
-pub(crate) fn run(command: &DatasetCommand) -> anyhow::Result<Outcome> {
-    let DatasetCommand::Check {
-        dataset,
-        images,
-        data_root,
-        json,
-    } = command;
-    let dataset = pictures::open_unchecked(dataset, data_root.as_deref(), images.as_deref())?;
+pub(crate) fn run(command: &DatasetCommand, screen: &Screen) -> anyhow::Result<Outcome> {
+    match command {
+        DatasetCommand::Check {
+            dataset,
+            images,
+            data_root,
+            json,
+        } => check_set(dataset, images.as_deref(), data_root.as_deref(), *json),
+        DatasetCommand::List(args) => pull::list(Kind::Datasets, args),
+        DatasetCommand::Pull(args) => pull::run(Kind::Datasets, args, screen),
+    }
+}
+
+fn check_set(
+    dataset: &str,
+    images: Option<&Path>,
+    data_root: Option<&Path>,
+    json: bool,
+) -> anyhow::Result<Outcome> {
+    let dataset = pictures::open_unchecked(dataset, data_root, images)?;
     let index = dataset.root.as_deref().map(PictureIndex::scan).transpose()?;
     let report = check(&dataset, index.as_ref(), &size_of);
-    if *json {
+    if json {
         print_json(&report)?;
     } else {
         print(&table(&report)?)?;

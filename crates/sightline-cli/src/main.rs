@@ -13,6 +13,7 @@ mod model_choice;
 mod output;
 mod pictures;
 mod progress;
+mod pull;
 mod recipe_choice;
 mod search;
 mod whiten;
@@ -47,7 +48,7 @@ fn run(cli: &Cli, screen: &progress::Screen) -> anyhow::Result<Outcome> {
         Command::Eval(args) => eval::run(args, cli.threads, screen),
         Command::Bench { command } => bench::run(command, cli.threads, screen),
         Command::Model { command } => model::run(command, cli.threads, screen),
-        Command::Dataset { command } => dataset::run(command),
+        Command::Dataset { command } => dataset::run(command, screen),
         Command::Completions { shell } => manual::completions(*shell),
         Command::Man { folder } => manual::pages(folder),
     }

@@ -1,4 +1,4 @@
-//! `sightline model`: what is in a checkpoint, the same as safetensors, its network as ONNX.
+//! `sightline model`: what is in a checkpoint, the same as safetensors, its network as ONNX, and published weights.
 
 mod export;
 mod onnx_summary;
@@ -7,8 +7,10 @@ use crate::args::{ExportFormat, ModelArgs, ModelCommand};
 use crate::extract::printable;
 use crate::output::{Outcome, print, print_json};
 use crate::progress::Screen;
+use crate::pull;
 use sightline::checkpoint::recognise::{WHITENINGS, recognise_file, store_whitenings};
 use sightline::checkpoint::{self, Summary, safetensors};
+use sightline::dataset::pull::Kind;
 use sightline::is_onnx_path;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -33,6 +35,8 @@ pub(crate) fn run(command: &ModelCommand, threads: usize, screen: &Screen) -> an
             };
             export::onnx(&network, output, *input_size, *json, threads, screen)
         }
+        ModelCommand::List(args) => pull::list(Kind::Models, args),
+        ModelCommand::Pull(args) => pull::run(Kind::Models, args, screen),
     }
 }
 

@@ -29,14 +29,27 @@ impl Screen {
         let _ = writeln!(std::io::stderr(), "warning: {text}");
     }
 
-    /// A bar over `total` things called `what`.
-    pub(crate) fn bar(&self, total: u64, what: &'static str) -> ProgressBar {
-        let target = if self.bars {
+    fn target(&self) -> ProgressDrawTarget {
+        if self.bars {
             ProgressDrawTarget::stderr()
         } else {
             ProgressDrawTarget::hidden()
-        };
-        let bar = ProgressBar::with_draw_target(Some(total), target);
+        }
+    }
+
+    /// A bar over bytes; how many, and what is done with them, is told to it later.
+    pub(crate) fn bytes_bar(&self) -> ProgressBar {
+        let bar = ProgressBar::with_draw_target(None, self.target());
+        let template = "{msg} [{bar:20}] {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar
+    }
+
+    /// A bar over `total` things called `what`.
+    pub(crate) fn bar(&self, total: u64, what: &'static str) -> ProgressBar {
+        let bar = ProgressBar::with_draw_target(Some(total), self.target());
         if let Ok(style) =
             ProgressStyle::with_template("{msg} [{bar:30}] {human_pos}/{human_len}  {per_sec}  {eta} left")
         {

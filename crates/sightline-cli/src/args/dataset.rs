@@ -1,5 +1,6 @@
 //! What may be typed after `dataset`.
 
+use super::pull::{PullArgs, TableArgs};
 use clap::Subcommand;
 use std::path::PathBuf;
 
@@ -26,4 +27,16 @@ pub(crate) enum DatasetCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Lists the published data sets that can be pulled, with size and terms
+    #[command(after_help = "Examples:\n  sightline dataset list\n  sightline dataset list --json")]
+    List(TableArgs),
+    /// Downloads published data sets: continued where it broke off, checked, unpacked
+    #[command(
+        after_help = "Archives are unpacked and kept (--delete-archives removes them). A receipt beside each file records address, day, \
+size and SHA-256. Ctrl-C loses nothing: the same command continues.\n\n\
+Exit codes: 0 everything is there, 1 some files failed or must be fetched by hand, 2 wrong usage, 3 nothing could be had.\n\n\
+Examples:\n  sightline dataset pull roxford5k --data-root data\n  sightline dataset pull gldv2:index --parts 0-3 --data-root data\n  \
+sightline dataset pull roxford5k --check"
+    )]
+    Pull(Box<PullArgs>),
 }

@@ -1,5 +1,6 @@
 //! What may be typed after `model`.
 
+use super::pull::{PullArgs, TableArgs};
 use clap::{Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -58,6 +59,17 @@ sightline model export weights.pth --arch resnet18:layer3/gem --input-size 384x5
         #[arg(long)]
         json: bool,
     },
+    /// Lists the published weights that can be pulled, with terms
+    #[command(after_help = "Examples:\n  sightline model list\n  sightline model list --json")]
+    List(TableArgs),
+    /// Downloads published weights, checked and with a receipt
+    #[command(
+        after_help = "Weights go to networks/ and whiten/ below the data root. What lies on Google Drive has no direct address: the command says \
+where to fetch it by hand and where to save it.\n\n\
+Exit codes: 0 everything is there, 1 some files failed or must be fetched by hand, 2 wrong usage, 3 nothing could be had.\n\n\
+Examples:\n  sightline model pull gl18-tl-resnet101-gem-w --data-root data\n  sightline model pull solar how-r50 --check"
+    )]
+    Pull(Box<PullArgs>),
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -68,7 +68,10 @@ impl Place {
             .env("SIGHTLINE_CACHE", self.path("cache"))
             .env("SOURCE_DATE_EPOCH", "1700000000")
             .env_remove("SIGHTLINE_DATA")
-            .env_remove("DB_ROOT");
+            .env_remove("DB_ROOT")
+            .env_remove("SIGHTLINE_PULL_TABLE")
+            .env_remove("SIGHTLINE_PULL_MIRROR")
+            .env("NO_PROXY", "127.0.0.1");
         command
     }
 
