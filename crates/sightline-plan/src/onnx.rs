@@ -173,7 +173,6 @@ impl Graph<'_> {
     }
 
     fn linear(&mut self, inputs: &[Value], names: &[&str], out: &str) {
-        let axes = self.ints(&[2, 3]);
         // The kernel is the matrix with two more axes.
         let kernel = self.fresh();
         match self.plan.constant_of(inputs[1]) {
@@ -181,7 +180,10 @@ impl Graph<'_> {
                 let shape = [&matrix.shape[..], &[1, 1]].concat();
                 self.weight(&kernel, &shape, &matrix.data);
             }
-            None => self.node("Unsqueeze", &[names[1], &axes], &kernel, &[]),
+            None => {
+                let axes = self.ints(&[2, 3]);
+                self.node("Unsqueeze", &[names[1], &axes], &kernel, &[]);
+            }
         }
         let bias = names.get(2).copied();
         if self.plan.rank(inputs[0]) == 4 {
@@ -189,7 +191,7 @@ impl Graph<'_> {
             self.node("Conv", &inputs, out, &walk(Convolution::default()));
             return;
         }
-        let (pixel, map) = (self.fresh(), self.fresh());
+        let (pixel, map, axes) = (self.fresh(), self.fresh(), self.ints(&[2, 3]));
         self.node("Unsqueeze", &[names[0], &axes], &pixel, &[]);
         let inputs: Vec<&str> = [pixel.as_str(), &kernel].into_iter().chain(bias).collect();
         self.node("Conv", &inputs, &map, &walk(Convolution::default()));
