@@ -192,7 +192,27 @@ mod tests {
             dirtorch(&options).as_deref(),
             Some("resnet101/dir-max-out512-normfeatures-bias0.3")
         );
-        assert_eq!(dirtorch(&[("arch", text("resnet101_fpn0_rmac"))]), None);
+        let options = |arch: &str| [("arch", text(arch)), ("center_bias", Value::Float(0.5))];
+        for (arch, name) in [
+            ("resnet50_rmac", Some("resnet50/dir-gem-bias0.5")),
+            ("resnet18_fpn_rmac", Some("resnet18/dir-fpn")),
+            ("resnet101_fpn0_rmac", Some("resnet101/dir-fpn0")),
+            ("resnet50", Some("resnet50/classifier")),
+            ("resnext101_64x4d", Some("resnext101_64x4d/dir-gem-bias0.5")),
+            ("senet154_rmac", None),
+        ] {
+            assert_eq!(dirtorch(&options(arch)).as_deref(), name, "{arch}");
+        }
+        let options = [
+            ("arch", text("resnet50_fpn_rmac")),
+            ("gemp", Value::Float(2.5)),
+            ("out_dim", Value::Int(1024)),
+            ("norm_features", Value::Bool(true)),
+        ];
+        assert_eq!(
+            named("model_options", &weights(&["fc.weight"]), &options).as_deref(),
+            Some("resnet50/dir-fpn-out1024-normfeatures-p2.5")
+        );
 
         let cirtorch = |entries: &[(&str, Value)]| named("meta", &weights(&["pool.p"]), entries);
         let plain = [("architecture", text("resnet101")), ("pooling", text("gem"))];
@@ -202,6 +222,10 @@ mod tests {
         let all = ["regional", "local_whitening", "whitening"].map(|key| (key, Value::Bool(true)));
         let all = [plain.as_slice(), &all].concat();
         assert_eq!(cirtorch(&all).as_deref(), Some("resnet101/cir-gem-lw-r-w"));
+        let other = [("architecture", text("densenet169")), ("pooling", text("rmac"))];
+        assert_eq!(cirtorch(&other).as_deref(), Some("densenet169/cir-rmac"));
+        let unknown = [("architecture", text("inception_v3")), ("pooling", text("gem"))];
+        assert_eq!(cirtorch(&unknown), None);
         let solar = [plain.as_slice(), &[("soa", Value::Bool(true))]].concat();
         assert_eq!(cirtorch(&solar).as_deref(), Some("resnet101/solar"));
     }

@@ -1,10 +1,11 @@
 //! Names of networks: `TRUNK[:STAGE]/HEAD[-OPTIONS]`.
 
 use crate::dirtorch_head::DirtorchHead;
+use crate::fpn_head::FpnHead;
 use crate::head::Head;
 use crate::parameters::{Parameters, Wanted};
 use crate::pooling::PoolingKind;
-use crate::resnet::Trunk;
+use crate::trunk::Trunk;
 use crate::weights::Weights;
 use crate::{Network, suggest};
 use std::fmt;
@@ -26,10 +27,8 @@ use std::str::FromStr;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Architecture {
-    /// The trunk and where it ends.
-    pub trunk: Trunk,
-    /// What follows it.
-    pub head: Head,
+    trunk: Trunk,
+    head: Head,
 }
 
 /// A name that stands for no network.
@@ -42,15 +41,39 @@ pub struct ArchitectureError {
 }
 
 impl Architecture {
+    /// That head behind that trunk.
+    ///
+    /// # Errors
+    /// When the head cannot follow the trunk (dirtorch's heads follow ResNets).
+    pub fn new(trunk: Trunk, head: Head) -> Result<Self, ArchitectureError> {
+        match head.objection(trunk) {
+            None => Ok(Self { trunk, head }),
+            Some(reason) => Err(ArchitectureError {
+                name: format!("{trunk}/{head}"),
+                reason,
+                advice: String::new(),
+            }),
+        }
+    }
+
+    /// The trunk and where it ends.
+    pub fn trunk(&self) -> Trunk {
+        self.trunk
+    }
+
+    /// What follows it.
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
     /// Reads a name.
     ///
     /// # Errors
     /// When no network has that name; the error names the nearest one.
     pub fn parse(name: &str) -> Result<Self, ArchitectureError> {
         Self::read(name).map_err(|reason| {
-            let known = Self::known();
-            let names = known.iter().map(|one| one.name.as_str());
-            let advice = match suggest::nearest(name, names) {
+            let known: Vec<String> = Self::known().map(|known| known.to_string()).collect();
+            let advice = match suggest::nearest(name, known.iter().map(String::as_str)) {
                 Some(near) => format!(" Did you mean `{near}`?"),
                 None => " Names are TRUNK[:STAGE]/HEAD[-OPTIONS], such as `resnet101/gem`, \
                           `resnet18:layer3/gem`, `resnet50/dir-gem` or `resnet101/cir-gem-w`."
@@ -64,40 +87,41 @@ impl Architecture {
         })
     }
 
-    /// Every trunk at every stage with every head, options left out: what names and files are compared with.
-    pub(crate) fn known() -> Vec<Known> {
-        let mut known = Vec::new();
-        for depth in Trunk::DEPTHS {
-            for stage in (1..=4).rev() {
-                let Some(trunk) = Trunk::new(depth, stage) else {
-                    continue;
-                };
-                for head in Head::known() {
-                    let architecture = Self { trunk, head };
-                    let name = architecture.to_string();
-                    known.push(Known { name, architecture });
-                }
-            }
-        }
-        known
+    /// Every trunk at every stage with every head that may follow it, options left out; whole trunks first.
+    fn known() -> impl Iterator<Item = Self> {
+        let ends = |trunk: Trunk| trunk.stages().into_iter().rev();
+        let pairs = Trunk::all().flat_map(ends).flat_map(|trunk| {
+            let heads = Head::known().into_iter();
+            heads.map(move |head| (trunk, head))
+        });
+        pairs.filter_map(|(trunk, head)| Self::new(trunk, head).ok())
     }
 
     fn read(name: &str) -> Result<Self, String> {
-        if let Some(depth) = name
-            .strip_prefix("resnet")
-            .and_then(|rest| rest.strip_suffix("_rmac"))
-        {
-            return Ok(Self {
-                trunk: read_trunk(&format!("resnet{depth}"))?,
-                head: Head::Dirtorch(DirtorchHead::new(PoolingKind::GEM)),
-            });
+        let (trunk, head) = match Self::of_dirtorch(name) {
+            Some((trunk, head)) => (Trunk::read(trunk)?, head),
+            None => {
+                let (trunk, head) = name
+                    .split_once('/')
+                    .ok_or("it has no `/` between trunk and head")?;
+                (Trunk::read(trunk)?, Head::read(head)?)
+            }
+        };
+        match head.objection(trunk) {
+            None => Ok(Self { trunk, head }),
+            Some(reason) => Err(reason),
         }
-        let (trunk, head) = name
-            .split_once('/')
-            .ok_or("it has no `/` between trunk and head")?;
-        Ok(Self {
-            trunk: read_trunk(trunk)?,
-            head: Head::read(head)?,
+    }
+
+    /// dirtorch's own names (`resnet101_rmac`, `resnet50_fpn_rmac`, `resnet101_fpn0_rmac`): trunk and head.
+    fn of_dirtorch(name: &str) -> Option<(&str, Head)> {
+        let base = name.strip_suffix("_rmac")?;
+        Some(if let Some(trunk) = base.strip_suffix("_fpn") {
+            (trunk, Head::Fpn(FpnHead::new(true)))
+        } else if let Some(trunk) = base.strip_suffix("_fpn0") {
+            (trunk, Head::Fpn(FpnHead::new(false)))
+        } else {
+            (base, Head::Dirtorch(DirtorchHead::new(PoolingKind::GEM)))
         })
     }
 
@@ -111,8 +135,13 @@ impl Architecture {
     /// The same architecture with the sizes that a file decides (length of the descriptor, number of classes).
     #[must_use]
     pub fn sized_by(mut self, weights: &Weights<'_>) -> Self {
-        self.head.sized_by(weights);
+        self.head.sized_by(weights, self.trunk.dirtorch_linear());
         self
+    }
+
+    /// Name of the map that the head follows, as [`Network::forward`] shows it.
+    pub fn last_map(&self) -> String {
+        self.trunk.last_map(self.head.naming())
     }
 
     /// Length of the descriptor.
@@ -121,41 +150,12 @@ impl Architecture {
     }
 }
 
-/// An architecture and its name.
-pub(crate) struct Known {
-    pub(crate) name: String,
-    pub(crate) architecture: Architecture,
-}
-
 impl FromStr for Architecture {
     type Err = ArchitectureError;
 
     fn from_str(name: &str) -> Result<Self, ArchitectureError> {
         Self::parse(name)
     }
-}
-
-fn read_trunk(text: &str) -> Result<Trunk, String> {
-    let (base, stage) = match text.split_once(':') {
-        Some((base, stage)) => (base, Some(stage)),
-        None => (text, None),
-    };
-    let depth = base
-        .strip_prefix("resnet")
-        .and_then(|depth| depth.parse().ok())
-        .ok_or_else(|| format!("there is no trunk `{base}`"))?;
-    let last = match stage {
-        None => 4,
-        Some(stage) => stage
-            .strip_prefix("layer")
-            .and_then(|stage| stage.parse().ok())
-            .filter(|stage| (1..=4).contains(stage))
-            .ok_or_else(|| format!("`{stage}` is no stage of {base}; they are layer1 to layer4"))?,
-    };
-    Trunk::new(depth, last).ok_or_else(|| {
-        let depths = Trunk::DEPTHS.map(|depth| format!("resnet{depth}")).join(", ");
-        format!("there is no trunk `{base}`; there are {depths}")
-    })
 }
 
 impl fmt::Display for Architecture {
@@ -183,6 +183,18 @@ mod tests {
             "resnet101/cir-gem-w",
             "resnet18/cir-gemmp",
             "resnet50/cir-gem-p2.92",
+            "resnext101_64x4d:layer3/gem",
+            "resnext101_32x4d/dir-gem-out512",
+            "resnet50-s1221-d1112/gem",
+            "resnet101-d1124:layer3/cir-mac",
+            "vgg16:features.22/gem",
+            "vgg16:features.30/mac",
+            "alexnet/cir-spoc",
+            "densenet161:features.8/cir-mac-w",
+            "squeezenet1_0/cir-gem",
+            "resnet18/dir-fpn",
+            "resnet101/dir-fpn0-out700",
+            "resnet50/dir-fpn-out1024-normfeatures-nofc-p2.5",
             "resnet50/rmac",
             "resnet18:layer3/rmac-l5",
             "resnet101/cir-rmac-w",
@@ -194,12 +206,19 @@ mod tests {
             assert_eq!(Architecture::parse(name).unwrap().to_string(), name);
         }
         for known in Architecture::known() {
-            assert_eq!(Architecture::parse(&known.name).unwrap(), known.architecture);
+            assert_eq!(Architecture::parse(&known.to_string()).unwrap(), known);
         }
-        assert_eq!(
-            Architecture::parse("resnet18:layer4/gem").unwrap().to_string(),
-            "resnet18/gem"
-        );
+        for (name, written) in [
+            ("resnet18:layer4/gem", "resnet18/gem"),
+            ("resnet18-s1222-d1111/gem", "resnet18/gem"),
+            ("vgg16:features.29/gem", "vgg16/gem"),
+            ("resnet152_rmac", "resnet152/dir-gem"),
+            ("resnet50_fpn_rmac", "resnet50/dir-fpn"),
+            ("resnet101_fpn0_rmac", "resnet101/dir-fpn0"),
+            ("resnext101_64x4d_rmac", "resnext101_64x4d/dir-gem"),
+        ] {
+            assert_eq!(Architecture::parse(name).unwrap().to_string(), written);
+        }
     }
 
     #[test]
@@ -207,6 +226,12 @@ mod tests {
         let message = |name: &str| Architecture::parse(name).unwrap_err().to_string();
         assert!(message("resnet18/gen").contains("Did you mean `resnet18/gem`?"));
         assert!(message("resnet18:layer5/gem").contains("they are layer1 to layer4"));
+        assert!(message("vgg16:features.31/gem").contains("they are features.0 to features.30"));
+        assert!(message("resnet50-s120/gem").contains("the trunk `resnet50` has no option `s120`"));
+        assert!(message("resnet50-d1110/gem").contains("has no option `d1110`"));
+        assert!(message("vgg16-s1222/gem").contains("the trunk `vgg16` has no option `s1222`"));
+        assert!(message("vgg16/dir-gem").contains("the head `dir-gem` follows ResNets and ResNeXts only"));
+        assert!(message("resnet50:layer3/dir-fpn").contains("follows whole ResNets only"));
         assert!(message("resnet50/mac-p2").contains("the head `mac` has no option `p2`"));
         assert!(message("resnet50/rmac-l0").contains("the head `rmac` has no option `l0`"));
         assert!(message("resnet50/cir-mac-r99").contains("the head `cir-mac` has no option `r99`"));
@@ -216,10 +241,22 @@ mod tests {
     }
 
     #[test]
-    fn resnet18_of_dirtorch_has_the_parameters_of_the_original() {
-        // 123 entries with gem, of which 20 batch norms each hold a counter that is no parameter.
-        let count = |name: &str| Architecture::parse(name).unwrap().parameters().len();
-        assert_eq!(count("resnet18/dir-gem"), 123 - 20);
-        assert_eq!(count("resnet18/dir-max"), 122 - 20);
+    fn sequences_end_where_cirtorch_ends_them() {
+        // Width of the map and the shortest side of a picture that has one.
+        for (name, channels, shortest) in [
+            ("alexnet/cir-mac", 256, 31),
+            ("vgg16/cir-mac", 512, 16),
+            ("vgg19:features.0/mac", 64, 1),
+            ("densenet121/cir-mac", 1024, 29),
+            ("densenet161/mac", 2208, 29),
+            ("densenet169/mac", 1664, 29),
+            ("densenet201/mac", 1920, 29),
+            ("squeezenet1_0/mac", 512, 21),
+            ("squeezenet1_1/mac", 512, 17),
+        ] {
+            let trunk = Architecture::parse(name).unwrap().trunk();
+            assert_eq!(trunk.channels(), channels, "{name}");
+            assert_eq!(trunk.shortest_side(), shortest, "{name}");
+        }
     }
 }

@@ -15,6 +15,8 @@ const VERSION: &str = "0.22";
 pub struct BurnExecutor {
     network: Network,
     device: Device,
+    /// Names of the maps on the way that are wanted besides the descriptor.
+    maps: Vec<String>,
 }
 
 impl BurnExecutor {
@@ -23,48 +25,88 @@ impl BurnExecutor {
         Self {
             network,
             device: device.clone(),
+            maps: Vec::new(),
         }
+    }
+
+    /// The same executor, which yields some of the maps on the way as well, as [`Network::record_with_maps`] does.
+    #[must_use]
+    pub fn with_maps(self, names: &[&str]) -> Self {
+        let maps = names.iter().map(|name| (*name).to_owned()).collect();
+        Self { maps, ..self }
     }
 
     fn is_cpu(&self) -> bool {
         self.device == Device::flex()
     }
 
-    fn run_part(&self, shape: [usize; 4], values: &[f32]) -> Result<PlainTensor, RunError> {
-        let failed = |reason: String| RunError::Runtime {
-            runtime: NAME,
-            shape: shape.to_vec(),
-            reason,
-        };
+    fn run_part(&self, shape: [usize; 4], values: &[f32]) -> Result<Vec<(String, PlainTensor)>, RunError> {
         let image = TensorData::new(values.to_vec(), shape);
         let image = Tensor::<4>::from_data(image, &self.device);
+        let mut maps = Vec::new();
         let mut ops = BurnOps::default();
-        let descriptor = self.network.forward(&mut ops, image, &mut |_, _| {});
-        let shape = descriptor.dims().to_vec();
-        let data = descriptor
-            .try_into_data_as::<f32>()
-            .map_err(|error| failed(format!("{error:?}")))?
-            .try_to_vec::<f32>()
-            .map_err(|error| failed(format!("{error:?}")))?;
-        Ok(PlainTensor { shape, data })
+        let descriptor = self.network.forward(&mut ops, image, &mut |name, map| {
+            if self.maps.iter().any(|wanted| wanted == name) {
+                maps.push((name.to_owned(), map.clone()));
+            }
+        });
+        let mut outputs = Vec::new();
+        for (name, map) in maps {
+            outputs.push((name, plain(map, shape)?));
+        }
+        outputs.push((DESCRIPTOR.to_owned(), plain(descriptor, shape)?));
+        Ok(outputs)
+    }
+}
+
+/// Reads a result from its device; `shape` is the picture's.
+fn plain<const D: usize>(tensor: Tensor<D>, shape: [usize; 4]) -> Result<PlainTensor, RunError> {
+    let failed = |reason: String| failed(shape, reason);
+    let dims = tensor.dims().to_vec();
+    let data = tensor
+        .try_into_data_as::<f32>()
+        .map_err(|error| failed(format!("{error:?}")))?
+        .try_to_vec::<f32>()
+        .map_err(|error| failed(format!("{error:?}")))?;
+    Ok(PlainTensor { shape: dims, data })
+}
+
+fn failed(shape: [usize; 4], reason: String) -> RunError {
+    RunError::Runtime {
+        runtime: NAME,
+        shape: shape.to_vec(),
+        reason,
     }
 }
 
 impl Executor for BurnExecutor {
     fn run(&mut self, input: &PlainTensor) -> Result<Vec<(String, PlainTensor)>, RunError> {
-        let [batch, c, h, w] = check_batch(input, Some(3))?;
+        let shape @ [batch, c, h, w] = check_batch(input, Some(3))?;
+        let shortest = self.network.architecture().trunk().shortest_side();
+        if h.min(w) < shortest {
+            let architecture = self.network.architecture();
+            let reason = format!("{architecture} needs pictures of at least {shortest} x {shortest} pixels");
+            return Err(failed(shape, reason));
+        }
         let part = if self.device.clone().inner() == Device::flex() {
             1
         } else {
             batch
         };
-        let mut data = Vec::new();
+        let mut joined: Vec<(String, PlainTensor)> = Vec::new();
         for values in input.data.chunks(part * c * h * w) {
             let count = values.len() / (c * h * w);
-            data.extend(self.run_part([count, c, h, w], values)?.data);
+            let outputs = self.run_part([count, c, h, w], values)?;
+            if joined.is_empty() {
+                joined = outputs;
+                continue;
+            }
+            for ((_, whole), (_, part)) in joined.iter_mut().zip(outputs) {
+                whole.shape[0] += count;
+                whole.data.extend(part.data);
+            }
         }
-        let shape = vec![batch, data.len() / batch];
-        Ok(vec![(DESCRIPTOR.to_owned(), PlainTensor { shape, data })])
+        Ok(joined)
     }
 
     fn describe(&self) -> Runtime {

@@ -3,10 +3,10 @@
 use crate::Ops;
 use crate::batch_norm::BatchNorm;
 use burn::module::Param;
-use burn::tensor::module::{conv2d, interpolate, max_pool2d};
-use burn::tensor::ops::{ConvOptions, InterpolateMode, InterpolateOptions, MaxPoolOptions};
+use burn::tensor::module::{avg_pool2d, conv2d, interpolate, max_pool2d};
+use burn::tensor::ops::{AvgPoolOptions, ConvOptions, InterpolateMode, InterpolateOptions, MaxPoolOptions};
 use burn::tensor::{Tensor, TensorData, activation};
-use sightline_plan::{Convolution, Region, Tensor as PlainTensor, Window};
+use sightline_plan::{Convolution, Interpolation, Region, Tensor as PlainTensor, Window};
 
 /// Computes with Burn tensors.
 #[derive(Clone, Copy, Debug, Default)]
@@ -66,6 +66,14 @@ impl Ops for BurnOps {
         max_pool2d(x, options)
     }
 
+    fn mean_pool(&mut self, x: Tensor<4>, window: Window) -> Tensor<4> {
+        let options = AvgPoolOptions::new(window.size)
+            .with_stride(window.stride)
+            .with_padding(window.padding)
+            .with_ceil_mode(window.ceil);
+        avg_pool2d(x, options)
+    }
+
     fn global_mean(&mut self, x: Tensor<4>) -> Tensor<2> {
         let [batch, channels, height, width] = x.dims();
         x.reshape([batch, channels, height * width])
@@ -87,12 +95,20 @@ impl Ops for BurnOps {
             .reshape([batch, channels])
     }
 
-    fn resize_like(&mut self, map: Tensor<4>, like: &Tensor<4>) -> Tensor<4> {
+    fn resize_like(&mut self, map: Tensor<4>, like: &Tensor<4>, how: Interpolation) -> Tensor<4> {
         let [_, _, height, width] = like.dims();
-        let options = InterpolateOptions::new(InterpolateMode::Bilinear)
-            .with_align_corners(true)
+        let (mode, align) = match how {
+            Interpolation::Nearest => (InterpolateMode::Nearest, false),
+            Interpolation::BilinearAlignedCorners => (InterpolateMode::Bilinear, true),
+        };
+        let options = InterpolateOptions::new(mode)
+            .with_align_corners(align)
             .with_output_size([height, width]);
         interpolate(map, options)
+    }
+
+    fn concat<const D: usize>(&mut self, a: Tensor<D>, b: Tensor<D>) -> Tensor<D> {
+        Tensor::cat(vec![a, b], 1)
     }
 
     fn stack_pixels(&mut self, rows: Vec<Tensor<2>>) -> Tensor<4> {

@@ -1,7 +1,7 @@
 //! dirtorch's center bias: features in the middle of the picture count more.
 
 use crate::Ops;
-use sightline_plan::Tensor;
+use sightline_plan::{Interpolation, Tensor};
 
 /// Multiplies the map `[N, C, H, W]` by 1 near its border and up to 1 + `bias` in its middle.
 ///
@@ -21,6 +21,6 @@ pub fn center_bias<O: Ops>(ops: &mut O, x: O::T<4>, bias: f32) -> O::T<4> {
         data: factors,
     };
     let factors = ops.constant(factors, &x);
-    let factors = ops.resize_like(factors, &x);
+    let factors = ops.resize_like(factors, &x, Interpolation::BilinearAlignedCorners);
     ops.mul(x, factors)
 }

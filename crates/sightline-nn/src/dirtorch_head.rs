@@ -105,11 +105,17 @@ pub struct DirtorchModule {
 }
 
 impl DirtorchModule {
-    pub(crate) fn take(parameters: &mut Parameters<'_>, options: &DirtorchHead, channels: usize) -> Self {
+    /// `linear` is what the file calls the linear layer.
+    pub(crate) fn take(
+        parameters: &mut Parameters<'_>,
+        options: &DirtorchHead,
+        channels: usize,
+        linear: &str,
+    ) -> Self {
         Self {
             pooling: Pooling::take(parameters, "adpool", options.pooling, channels, Power::Required),
             // The original builds the layer (and its checkpoints hold it) even where it is not used.
-            fc: Linear::take(parameters, "fc", options.fc_rows(), channels),
+            fc: Linear::take(parameters, linear, options.fc_rows(), channels),
             options: options.clone(),
         }
     }

@@ -1,52 +1,95 @@
 //! When a file and an architecture do not belong together: which architectures would fit the file.
 
 use crate::Architecture;
+use crate::head::Head;
+use crate::parameters::{Parameters, Wanted};
+use crate::pooling::PoolingKind;
+use crate::trunk::{Naming, Trunk, TrunkModule};
 use crate::weights::Weights;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// At most this many architectures are named to the user.
 const NAMED: usize = 4;
 
+/// An architecture that the weights fit.
+struct Fit {
+    architecture: Architecture,
+    /// Tensors that it uses, and those of them that its trunk uses.
+    used: usize,
+    by_trunk: usize,
+}
+
 /// Names of the architectures whose parameters the weights hold, those that use the most tensors first.
 ///
-/// Of one trunk and head only the deepest stage that fits is named, and of poolings that fit alike only GeM (a
-/// file that holds a power was trained with it; poolings without parameters fit every file).
+/// Of one trunk and head only the deepest stage that fits is named, and of heads that fit alike only GeM (a file
+/// that holds a power was trained with it; poolings without parameters fit every file).
 pub(crate) fn fitting(weights: &Weights<'_>) -> Vec<String> {
-    let mut best: BTreeMap<(usize, String), (usize, String)> = BTreeMap::new();
-    for known in Architecture::known() {
-        let head = known.name.split('/').nth(1).unwrap_or_default();
-        let Some(used) = used_tensors(&known.architecture, weights) else {
-            continue;
-        };
-        let key = (known.architecture.trunk.depth(), head.to_owned());
-        let entry = best.entry(key).or_default();
-        if used > entry.0 {
-            *entry = (used, known.name);
+    let mut fits = Vec::new();
+    for naming in [Naming::Torchvision, Naming::Dirtorch, Naming::Cirtorch] {
+        let heads: Vec<Head> = Head::known()
+            .into_iter()
+            .filter(|head| head.naming() == naming)
+            .collect();
+        for whole in Trunk::all() {
+            let Some((trunk, by_trunk)) = deepest(whole, naming, weights) else {
+                continue;
+            };
+            let architectures = heads.iter().map(|head| Architecture::new(trunk, head.clone()));
+            fits.extend(architectures.flatten().filter_map(|architecture| {
+                let used = used_tensors(&architecture, weights)?;
+                Some(Fit {
+                    architecture,
+                    used,
+                    by_trunk,
+                })
+            }));
         }
     }
-    // The first stages of a deep network also fit another depth; the depth that uses most of the file counts.
-    let most = |depth: usize| {
-        let used = best.iter().filter(|((other, _), _)| *other == depth);
-        used.map(|(_, (used, _))| *used).max().unwrap_or(0)
-    };
-    let overall = best.values().map(|(used, _)| *used).max().unwrap_or(0);
-    let mut ranked: Vec<&(usize, String)> = best
+    // The first stages of a deep network also fit another depth; the trunk that uses most of the file counts.
+    let most = fits.iter().map(|fit| fit.by_trunk).max().unwrap_or(0);
+    fits.retain(|fit| fit.by_trunk == most);
+    let mut named: Vec<(usize, String)> = fits
         .iter()
-        .filter(|((depth, _), _)| most(*depth) == overall)
-        .filter(|((depth, head), _)| {
-            !["rmac", "mac", "spoc", "max", "avg"].iter().any(|word| {
-                let gem = head.replacen(word, "gem", 1);
-                gem != *head && best.contains_key(&(*depth, gem))
-            })
-        })
-        .map(|(_, found)| found)
+        .filter(|fit| !is_like_gem(fit, &fits))
+        .map(|fit| (fit.used, fit.architecture.to_string()))
         .collect();
-    ranked.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-    ranked
-        .into_iter()
-        .take(NAMED)
-        .map(|(_, name)| name.clone())
-        .collect()
+    named.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+    named.into_iter().take(NAMED).map(|(_, name)| name).collect()
+}
+
+/// The trunk up to its deepest stage that the weights hold, and how many tensors that uses.
+fn deepest(whole: Trunk, naming: Naming, weights: &Weights<'_>) -> Option<(Trunk, usize)> {
+    let wanted = |trunk: Trunk| {
+        let mut parameters = Parameters::listing();
+        TrunkModule::take(&mut parameters, trunk, naming);
+        parameters.into_wanted()
+    };
+    let held = |wanted: &Wanted| weights.shape(&wanted.name) == Some(&wanted.shape);
+    // The parameters of a stage come after those of the stages before it.
+    let there = wanted(whole).iter().take_while(|wanted| held(wanted)).count();
+    if there == 0 {
+        return None;
+    }
+    let ends = whole.stages().into_iter().rev();
+    ends.map(|trunk| (trunk, wanted(trunk).len()))
+        .find(|(_, count)| *count <= there)
+}
+
+/// Whether the head only differs from a GeM that fits too by a pooling that needs no parameters.
+fn is_like_gem(fit: &Fit, fits: &[Fit]) -> bool {
+    let has = |name: &str| {
+        let mut others = fits.iter().map(|other| other.architecture.head().to_string());
+        others.any(|other| other == name)
+    };
+    let head = fit.architecture.head();
+    if fit.used == fit.by_trunk && *head != Head::Pooled(PoolingKind::GEM) && has("gem") {
+        return true;
+    }
+    let name = head.to_string();
+    ["rmac", "mac", "spoc", "max", "avg"].iter().any(|word| {
+        let gem = name.replacen(word, "gem", 1);
+        gem != name && has(&gem)
+    })
 }
 
 /// How many of the tensors the architecture uses, if it can be built from them.
@@ -71,10 +114,8 @@ pub(crate) fn unused(architecture: &Architecture, weights: &Weights<'_>) -> (Vec
         wanted.into_iter().map(|wanted| wanted.name).collect()
     };
     let own = names(architecture);
-    let whole = names(&Architecture {
-        trunk: architecture.trunk.whole(),
-        head: architecture.head.clone(),
-    });
+    let whole = Architecture::new(architecture.trunk().whole(), architecture.head().clone());
+    let whole = whole.map(|whole| names(&whole)).unwrap_or_default();
     let (mut beyond, mut unknown) = (Vec::new(), Vec::new());
     for name in weights.names().filter(|name| !own.contains(*name)) {
         // The counter of a batch norm belongs to the batch norm.
@@ -87,6 +128,7 @@ pub(crate) fn unused(architecture: &Architecture, weights: &Weights<'_>) -> (Vec
         if whole.contains(name)
             || owner.is_some_and(|owner| whole.contains(&owner))
             || matches!(name, "fc.weight" | "fc.bias")
+            || name.starts_with("classifier.")
         {
             beyond.push(name.to_owned());
         } else {

@@ -3,10 +3,12 @@
 use crate::Ops;
 use crate::cirtorch_head::{CirtorchHead, CirtorchModule};
 use crate::dirtorch_head::{DirtorchHead, DirtorchModule};
+use crate::fpn_head::{FpnHead, FpnModule};
 use crate::linear::Linear;
 use crate::normalise::l2_normalise;
 use crate::parameters::{Parameters, TensorProblem};
 use crate::pooling::{Pooling, PoolingKind, Power};
+use crate::trunk::{Naming, Trunk};
 use crate::weights::Weights;
 use burn::module::Module;
 use burn::tensor::Device;
@@ -20,6 +22,8 @@ pub enum Head {
     Pooled(PoolingKind),
     /// dirtorch's `ResNet_RMAC`. Names `dir-gem`, `dir-max`, `dir-avg`.
     Dirtorch(DirtorchHead),
+    /// dirtorch's `ResNet_RMAC_FPN`. Names `dir-fpn`, `dir-fpn0`.
+    Fpn(FpnHead),
     /// Mean over the map and a linear layer, no normalisation: torchvision's and dirtorch's classifiers. Name
     /// `classifier`.
     Classifier {
@@ -49,6 +53,7 @@ impl Head {
         let cirtorch = CirtorchHead::all().map(|(name, head)| (name, Self::Cirtorch(head)));
         own.into_iter()
             .chain(dirtorch)
+            .chain(FpnHead::all().map(|(name, head)| (name, Self::Fpn(head))))
             .chain([("classifier", Self::Classifier { classes: None })])
             .chain(cirtorch)
             .collect()
@@ -86,6 +91,7 @@ impl Head {
             Self::Pooled(pooling) => pooling.apply(option),
             Self::Cirtorch(head) => head.apply(option),
             Self::Dirtorch(head) => head.apply(option),
+            Self::Fpn(head) => head.apply(option),
             Self::Classifier { classes } => {
                 *classes = Some(read_size(option.strip_prefix("out")?)?);
                 Some(())
@@ -93,11 +99,40 @@ impl Head {
         }
     }
 
+    /// Why the head cannot follow that trunk, if it cannot.
+    pub(crate) fn objection(&self, trunk: Trunk) -> Option<String> {
+        let residual = match trunk {
+            Trunk::Residual(trunk) => Some(trunk),
+            Trunk::Sequence(_) => None,
+        };
+        match self {
+            Self::Pooled(_) | Self::Cirtorch(_) => None,
+            Self::Dirtorch(_) | Self::Classifier { .. } => residual
+                .is_none()
+                .then(|| format!("the head `{self}` follows ResNets and ResNeXts only")),
+            Self::Fpn(_) => residual
+                .filter(|trunk| trunk.last_stage() == 4 && !trunk.is_resnext())
+                .is_none()
+                .then(|| format!("the head `{self}` follows whole ResNets only")),
+        }
+    }
+
+    /// Whose names the trunk's parameters have in files with this head.
+    pub(crate) fn naming(&self) -> Naming {
+        match self {
+            Self::Pooled(_) | Self::Classifier { .. } => Naming::Torchvision,
+            Self::Dirtorch(_) | Self::Fpn(_) => Naming::Dirtorch,
+            Self::Cirtorch(_) => Naming::Cirtorch,
+        }
+    }
+
     /// Takes over the sizes that a file decides (length of the descriptor, number of classes).
-    pub(crate) fn sized_by(&mut self, weights: &Weights<'_>) {
+    /// `linear` is what dirtorch calls its linear layer behind the trunk.
+    pub(crate) fn sized_by(&mut self, weights: &Weights<'_>, linear: &str) {
         let rows = |layer: &str| weights.shape(&format!("{layer}.weight"))?.first().copied();
         match self {
-            Self::Dirtorch(head) => head.out_dim = head.out_dim.or(rows("fc")),
+            Self::Dirtorch(head) => head.out_dim = head.out_dim.or(rows(linear)),
+            Self::Fpn(head) => head.out_dim = head.out_dim.or(rows("fc")),
             Self::Classifier { classes } => *classes = classes.or(rows("fc")),
             Self::Pooled(_) | Self::Cirtorch(_) => {}
         }
@@ -108,7 +143,7 @@ impl Head {
         match self {
             Self::Pooled(pooling) => pooling.depends_on_size(),
             Self::Cirtorch(head) => head.depends_on_size(),
-            Self::Dirtorch(_) | Self::Classifier { .. } => false,
+            Self::Dirtorch(_) | Self::Fpn(_) | Self::Classifier { .. } => false,
         }
     }
 
@@ -116,6 +151,7 @@ impl Head {
     pub(crate) fn dim(&self, channels: usize) -> usize {
         match self {
             Self::Dirtorch(head) => head.dim(channels),
+            Self::Fpn(head) => head.dim(channels),
             Self::Classifier { classes } => classes.unwrap_or(CLASSES),
             Self::Pooled(_) | Self::Cirtorch(_) => channels,
         }
@@ -140,6 +176,7 @@ impl fmt::Display for Head {
                 classes.map_or(Ok(()), |classes| write!(f, "-out{classes}"))
             }
             Self::Dirtorch(head) => head.fmt(f),
+            Self::Fpn(head) => head.fmt(f),
             Self::Cirtorch(head) => head.fmt(f),
         }
     }
@@ -154,6 +191,8 @@ pub enum HeadModule {
     Pooled(Pooling),
     /// Of [`Head::Dirtorch`].
     Dirtorch(DirtorchModule),
+    /// Of [`Head::Fpn`].
+    Fpn(FpnModule),
     /// Of [`Head::Classifier`].
     Classifier(Linear),
     /// Of [`Head::Cirtorch`].
@@ -164,14 +203,21 @@ impl HeadModule {
     /// A head alone, behind a map of that many channels; parameters have the names that they have in a network.
     ///
     /// # Errors
-    /// When one of them is missing or has another shape.
+    /// When one of them is missing or has another shape; for a feature pyramid, which follows two maps of a network.
     pub fn load(head: &Head, channels: usize, weights: &Weights<'_>) -> Result<Self, TensorProblem> {
+        if matches!(head, Head::Fpn(_)) {
+            return Err(TensorProblem::Values {
+                name: "conv1x5.weight".to_owned(),
+                reason: "a feature pyramid follows two maps of a network and cannot stand alone".to_owned(),
+            });
+        }
         Parameters::build(weights, &Device::flex(), |parameters| {
-            Self::take(parameters, head, channels)
+            Self::take(parameters, head, channels, "fc")
         })
     }
 
-    pub(crate) fn take(parameters: &mut Parameters<'_>, head: &Head, channels: usize) -> Self {
+    /// `linear` is what dirtorch calls its linear layer behind the trunk.
+    pub(crate) fn take(parameters: &mut Parameters<'_>, head: &Head, channels: usize, linear: &str) -> Self {
         match head {
             Head::Pooled(kind) => Self::Pooled(Pooling::take(
                 parameters,
@@ -180,7 +226,8 @@ impl HeadModule {
                 channels,
                 Power::Optional,
             )),
-            Head::Dirtorch(head) => Self::Dirtorch(DirtorchModule::take(parameters, head, channels)),
+            Head::Dirtorch(head) => Self::Dirtorch(DirtorchModule::take(parameters, head, channels, linear)),
+            Head::Fpn(head) => Self::Fpn(FpnModule::take(parameters, head, channels)),
             Head::Classifier { classes } => {
                 let classes = classes.unwrap_or(CLASSES);
                 Self::Classifier(Linear::take(parameters, "fc", classes, channels))
@@ -189,26 +236,32 @@ impl HeadModule {
         }
     }
 
+    /// Whether the head wants a map from the middle of the trunk besides its last.
+    pub(crate) fn wants(&self, map: &str) -> bool {
+        matches!(self, Self::Fpn(_)) && map == "layer3"
+    }
+
     /// `[N, C, H, W]` -> `[N, D]`; `tap` is shown the vectors of regions, where there are any, as `regions`,
     /// `[N, C, R, 1]`.
     pub fn forward<O: Ops>(&self, ops: &mut O, x: O::T<4>, tap: &mut dyn FnMut(&str, &O::T<4>)) -> O::T<2> {
         let x = self.before_pooling(ops, x);
-        self.pool(ops, x, tap)
+        self.pool(ops, x, None, tap)
     }
 
     /// What is done at every pixel before the pooling.
     pub(crate) fn before_pooling<O: Ops>(&self, ops: &mut O, x: O::T<4>) -> O::T<4> {
         match self {
             Self::Cirtorch(head) => head.before_pooling(ops, x),
-            Self::Pooled(_) | Self::Dirtorch(_) | Self::Classifier(_) => x,
+            Self::Pooled(_) | Self::Dirtorch(_) | Self::Fpn(_) | Self::Classifier(_) => x,
         }
     }
 
-    /// The pooling and what follows it.
+    /// The pooling and what follows it. `early` is the map that the head wants besides the trunk's last.
     pub(crate) fn pool<O: Ops>(
         &self,
         ops: &mut O,
         x: O::T<4>,
+        early: Option<O::T<4>>,
         tap: &mut dyn FnMut(&str, &O::T<4>),
     ) -> O::T<2> {
         match self {
@@ -217,6 +270,10 @@ impl HeadModule {
                 l2_normalise(ops, x)
             }
             Self::Dirtorch(head) => head.forward(ops, x),
+            Self::Fpn(head) => {
+                let fine = early.unwrap_or_else(|| x.clone());
+                head.forward(ops, fine, x, tap)
+            }
             Self::Classifier(linear) => {
                 let x = ops.global_mean(x);
                 linear.forward(ops, x)

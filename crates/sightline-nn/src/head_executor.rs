@@ -32,7 +32,7 @@ impl HeadExecutor {
         };
         let map = Tensor::<4>::from_data(TensorData::new(values.to_vec(), shape), &Device::flex());
         self.head
-            .pool(&mut BurnOps::default(), map, &mut |_, _| {})
+            .pool(&mut BurnOps::default(), map, None, &mut |_, _| {})
             .try_into_data_as::<f32>()
             .map_err(|error| failed(format!("{error:?}")))?
             .try_to_vec::<f32>()

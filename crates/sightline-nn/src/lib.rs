@@ -17,6 +17,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod alexnet;
 mod architecture;
 mod batch_norm;
 mod burn_executor;
@@ -25,9 +26,11 @@ mod center_bias;
 mod checkpoint;
 mod cirtorch_head;
 mod conv2d;
+mod densenet;
 mod device;
 mod dirtorch_head;
 mod fit;
+mod fpn_head;
 mod head;
 mod head_executor;
 mod linear;
@@ -37,8 +40,13 @@ mod ops;
 mod parameters;
 mod pooling;
 mod recorder;
+mod residual_block;
 mod resnet;
+mod sequence;
+mod squeezenet;
 mod suggest;
+mod trunk;
+mod vgg;
 mod weights;
 
 pub use architecture::{Architecture, ArchitectureError};
@@ -53,6 +61,7 @@ pub use cirtorch_head::CirtorchHead;
 pub use conv2d::Conv2d;
 pub use device::{DeviceError, device};
 pub use dirtorch_head::DirtorchHead;
+pub use fpn_head::FpnHead;
 pub use head::{Head, HeadModule};
 pub use head_executor::HeadExecutor;
 pub use linear::Linear;
@@ -62,6 +71,9 @@ pub use ops::Ops;
 pub use parameters::{TensorProblem, Wanted};
 pub use pooling::{GEM_EPSILON, Pooling, PoolingKind, RMAC_EPSILON, RegionalPooling, gem, regions, rmac};
 pub use recorder::{PlanRecorder, RecordError};
-pub use resnet::{Block, ResNet, Trunk};
+pub use residual_block::{Block, BlockShape};
+pub use resnet::{ResNet, ResidualTrunk};
+pub use sequence::{Sequence, SequenceTrunk};
 pub use sightline_plan::DESCRIPTOR;
+pub use trunk::Trunk;
 pub use weights::Weights;

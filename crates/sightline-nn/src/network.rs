@@ -3,10 +3,10 @@
 use crate::Ops;
 use crate::architecture::Architecture;
 use crate::fit;
-use crate::head::{Head, HeadModule};
+use crate::head::HeadModule;
 use crate::parameters::{Parameters, TensorProblem};
 use crate::recorder::{PlanRecorder, RecordError};
-use crate::resnet::{Naming, ResNet};
+use crate::trunk::TrunkModule;
 use crate::weights::Weights;
 use burn::module::Module;
 use burn::tensor::Device;
@@ -29,7 +29,7 @@ use sightline_plan::{DESCRIPTOR, Plan};
 /// ```
 #[derive(Module, Debug)]
 pub struct Network {
-    trunk: ResNet,
+    trunk: TrunkModule,
     head: HeadModule,
     #[module(skip)]
     architecture: Architecture,
@@ -99,13 +99,10 @@ impl Network {
     }
 
     pub(crate) fn take(parameters: &mut Parameters<'_>, architecture: &Architecture) -> Self {
-        let naming = match architecture.head {
-            Head::Cirtorch(_) => Naming::Sequence,
-            Head::Pooled(_) | Head::Dirtorch(_) | Head::Classifier { .. } => Naming::Torchvision,
-        };
+        let (trunk, head) = (architecture.trunk(), architecture.head());
         Self {
-            trunk: ResNet::take(parameters, architecture.trunk, naming),
-            head: HeadModule::take(parameters, &architecture.head, architecture.trunk.channels()),
+            trunk: TrunkModule::take(parameters, trunk, head.naming()),
+            head: HeadModule::take(parameters, head, trunk.channels(), trunk.dirtorch_linear()),
             architecture: architecture.clone(),
             unused: Unused::default(),
         }
@@ -136,7 +133,9 @@ impl Network {
 
     /// `[N, 3, H, W]` -> descriptors `[N, D]`.
     ///
-    /// `tap` is shown the map after the max pool and after each stage, with the original's name for it, and the
+    /// `tap` is shown the maps on the way, with the original's names for them: in ResNets those after the max pool
+    /// (`stem`) and after each stage (`layer1`), in sequences and cirtorch's networks those after each layer
+    /// (`features.3`), and a feature pyramid's convolutions (`conv1x5`, `conv3c4`); and the
     /// vectors of the regions of a regional pooling as `regions`, `[N, C, R, 1]`.
     pub fn forward<O: Ops>(
         &self,
@@ -144,8 +143,15 @@ impl Network {
         image: O::T<4>,
         tap: &mut dyn FnMut(&str, &O::T<4>),
     ) -> O::T<2> {
-        let map = self.trunk.forward(ops, image, tap);
-        self.head.forward(ops, map, tap)
+        let mut early = None;
+        let map = self.trunk.forward(ops, image, &mut |name, map| {
+            if self.head.wants(name) {
+                early = Some(map.clone());
+            }
+            tap(name, map);
+        });
+        let map = self.head.before_pooling(ops, map);
+        self.head.pool(ops, map, early, tap)
     }
 
     /// The network as a plan with the output [`DESCRIPTOR`], for pictures of any size.
@@ -154,7 +160,7 @@ impl Network {
     /// When a parameter cannot be read from its device, or the head depends on the size of the picture
     /// ([`Head::depends_on_size`]): then [`Network::record_for`] one size, or [`Network::record_map`].
     pub fn record(&self) -> Result<Plan, RecordError> {
-        self.recorded(None, false)
+        self.record_with_maps(None, &[])
     }
 
     /// As [`Network::record`], for pictures of that height and width only.
@@ -162,16 +168,7 @@ impl Network {
     /// # Errors
     /// When a parameter cannot be read from its device, or the size is too small for the network.
     pub fn record_for(&self, size: [usize; 2]) -> Result<Plan, RecordError> {
-        self.recorded(Some(size), false)
-    }
-
-    /// The network as a plan that yields the map of every stage as well, under the original's names
-    /// (`stem`, `layer1`, ... or `features.3`, ..., and `regions`), before the [`DESCRIPTOR`]; for one size or any.
-    ///
-    /// # Errors
-    /// As [`Network::record`] or [`Network::record_for`].
-    pub fn record_with_stages(&self, size: Option<[usize; 2]>) -> Result<Plan, RecordError> {
-        self.recorded(size, true)
+        self.record_with_maps(Some(size), &[])
     }
 
     /// The network up to what its head pools, as a plan with the output [`Network::MAP`], for pictures of any size.
@@ -186,14 +183,20 @@ impl Network {
         recorder.finish()
     }
 
-    fn recorded(&self, size: Option<[usize; 2]>, stages: bool) -> Result<Plan, RecordError> {
+    /// The network as a plan that yields some of the maps on the way as well, under the names that
+    /// [`Network::forward`] gives them, before the [`DESCRIPTOR`]; for one size of pictures or any. Names that the
+    /// network does not have are left out.
+    ///
+    /// # Errors
+    /// As [`Network::record`] or [`Network::record_for`].
+    pub fn record_with_maps(&self, size: Option<[usize; 2]>, names: &[&str]) -> Result<Plan, RecordError> {
         let (mut recorder, image) = match size {
             Some(size) => PlanRecorder::for_size(3, size),
             None => PlanRecorder::new(3),
         };
         let mut maps = Vec::new();
         let descriptor = self.forward(&mut recorder, image, &mut |name, map| {
-            if stages {
+            if names.contains(&name) {
                 maps.push((name.to_owned(), *map));
             }
         });

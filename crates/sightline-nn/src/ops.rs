@@ -3,7 +3,7 @@
 use crate::batch_norm::BatchNorm;
 use burn::module::Param;
 use burn::tensor::Tensor;
-use sightline_plan::{Convolution, Region, Tensor as PlainTensor, Window};
+use sightline_plan::{Convolution, Interpolation, Region, Tensor as PlainTensor, Window};
 
 /// The operations that every network's forward pass is written over.
 ///
@@ -37,6 +37,8 @@ pub trait Ops {
     fn relu<const D: usize>(&mut self, x: Self::T<D>) -> Self::T<D>;
     /// Maximum over windows of `[N, C, H, W]`; the padding never wins.
     fn max_pool(&mut self, x: Self::T<4>, window: Window) -> Self::T<4>;
+    /// Mean over windows of `[N, C, H, W]`; the padding counts as zeros.
+    fn mean_pool(&mut self, x: Self::T<4>, window: Window) -> Self::T<4>;
     /// Mean over all pixels, `[N, C, H, W]` -> `[N, C]`.
     fn global_mean(&mut self, x: Self::T<4>) -> Self::T<2>;
     /// Sum over all pixels, `[N, C, H, W]` -> `[N, C]`.
@@ -44,8 +46,10 @@ pub trait Ops {
     /// Maximum over all pixels, `[N, C, H, W]` -> `[N, C]`. Its gradient goes wholly to the first maximal pixel
     /// in row-major order.
     fn global_max(&mut self, x: Self::T<4>) -> Self::T<2>;
-    /// `map` `[N, C, h, w]` resized bilinearly, corners aligned, to the height and width of `like`.
-    fn resize_like(&mut self, map: Self::T<4>, like: &Self::T<4>) -> Self::T<4>;
+    /// `map` `[N, C, h, w]` resized to the height and width of `like`.
+    fn resize_like(&mut self, map: Self::T<4>, like: &Self::T<4>, how: Interpolation) -> Self::T<4>;
+    /// a and b after one another along the channels (axis 1).
+    fn concat<const D: usize>(&mut self, a: Self::T<D>, b: Self::T<D>) -> Self::T<D>;
     /// Rows as the pixels of a map one pixel wide, k times `[N, C]` -> `[N, C, k, 1]`.
     fn stack_pixels(&mut self, rows: Vec<Self::T<2>>) -> Self::T<4>;
     /// y = W x + b over axis 1, for each row or pixel: `[N, C]` or `[N, C, H, W]`, weight `[O, C]`, bias `[O]` ->

@@ -82,7 +82,8 @@ impl PoolingKind {
     }
 }
 
-fn read_power(text: &str) -> Option<f32> {
+/// The power of a generalised mean in a name.
+pub(crate) fn read_power(text: &str) -> Option<f32> {
     text.parse().ok().filter(|p: &f32| p.is_finite() && *p > 0.0)
 }
 

@@ -168,6 +168,10 @@ impl Ops for PlanRecorder {
         self.plan.step(Operation::MaxPool(window), &[x])
     }
 
+    fn mean_pool(&mut self, x: Value, window: Window) -> Value {
+        self.plan.step(Operation::MeanPool(window), &[x])
+    }
+
     fn global_mean(&mut self, x: Value) -> Value {
         self.plan.step(Operation::GlobalMean, &[x])
     }
@@ -180,9 +184,12 @@ impl Ops for PlanRecorder {
         self.plan.step(Operation::GlobalMax, &[x])
     }
 
-    fn resize_like(&mut self, map: Value, like: &Value) -> Value {
-        let how = Operation::ResizeLike(Interpolation::BilinearAlignedCorners);
-        self.plan.step(how, &[map, *like])
+    fn resize_like(&mut self, map: Value, like: &Value, how: Interpolation) -> Value {
+        self.plan.step(Operation::ResizeLike(how), &[map, *like])
+    }
+
+    fn concat<const D: usize>(&mut self, a: Value, b: Value) -> Value {
+        self.plan.step(Operation::Concat { axis: 1 }, &[a, b])
     }
 
     fn stack_pixels(&mut self, rows: Vec<Value>) -> Value {

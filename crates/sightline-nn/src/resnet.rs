@@ -1,39 +1,93 @@
-//! The ResNet trunk (He et al. 2016, <https://arxiv.org/abs/1512.03385>) as torchvision and dirtorch build it:
-//! the stride of a bottleneck sits in its 3x3 convolution.
+//! ResNet (He et al. 2016, <https://arxiv.org/abs/1512.03385>) and ResNeXt (Xie et al. 2017,
+//! <https://arxiv.org/abs/1611.05431>) trunks as torchvision, dirtorch and cirtorch build them.
 
 use crate::Ops;
 use crate::batch_norm::BatchNorm;
 use crate::conv2d::Conv2d;
 use crate::parameters::Parameters;
+use crate::residual_block::{BLOCK_NAMES, Block, BlockNames, BlockShape, ConvNorm};
+use crate::trunk::Naming;
 use burn::module::Module;
 use sightline_plan::{Convolution, Window};
+use std::fmt;
 
-/// Which ResNet, and where it ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Trunk {
-    /// 18, 34, 50, 101 or 152.
-    depth: usize,
+/// Which residual network, where it ends, and how its stages step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResidualTrunk {
+    form: Form,
     /// The last stage, 1 to 4.
     last_stage: usize,
+    /// Step of the first block of each stage, 1 to 9.
+    strides: [usize; 4],
+    /// Dilation of the 3x3 convolutions of each stage, 1 to 9.
+    dilations: [usize; 4],
 }
 
-impl Trunk {
-    /// All depths.
-    pub const DEPTHS: [usize; 5] = [18, 34, 50, 101, 152];
+/// What tells one residual network from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Form {
+    name: &'static str,
+    blocks: [usize; 4],
+    bottleneck: bool,
+    /// Groups of the 3x3 convolutions, and their channels in the first stage.
+    groups: usize,
+    width: usize,
+}
 
-    /// The trunk of that depth that ends after `layer{last_stage}`; none for other depths or stages.
-    pub fn new(depth: usize, last_stage: usize) -> Option<Self> {
-        (Self::DEPTHS.contains(&depth) && (1..=4).contains(&last_stage)).then_some(Self { depth, last_stage })
+impl Form {
+    const fn new(
+        name: &'static str,
+        blocks: [usize; 4],
+        bottleneck: bool,
+        groups: usize,
+        width: usize,
+    ) -> Self {
+        Self {
+            name,
+            blocks,
+            bottleneck,
+            groups,
+            width,
+        }
+    }
+}
+
+const FORMS: [Form; 7] = [
+    Form::new("resnet18", [2, 2, 2, 2], false, 1, 64),
+    Form::new("resnet34", [3, 4, 6, 3], false, 1, 64),
+    Form::new("resnet50", [3, 4, 6, 3], true, 1, 64),
+    Form::new("resnet101", [3, 4, 23, 3], true, 1, 64),
+    Form::new("resnet152", [3, 8, 36, 3], true, 1, 64),
+    Form::new("resnext101_32x4d", [3, 4, 23, 3], true, 32, 128),
+    Form::new("resnext101_64x4d", [3, 4, 23, 3], true, 64, 256),
+];
+
+const STRIDES: [usize; 4] = [1, 2, 2, 2];
+const DILATIONS: [usize; 4] = [1; 4];
+
+impl ResidualTrunk {
+    /// All networks of the kind, whole.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        FORMS.into_iter().map(|form| Self {
+            form,
+            last_stage: 4,
+            strides: STRIDES,
+            dilations: DILATIONS,
+        })
     }
 
-    /// 18, 34, 50, 101 or 152.
-    pub fn depth(self) -> usize {
-        self.depth
+    /// Its name without options and stage.
+    pub fn name(self) -> &'static str {
+        self.form.name
     }
 
     /// The last stage, 1 to 4.
     pub fn last_stage(self) -> usize {
         self.last_stage
+    }
+
+    pub(crate) fn is_resnext(self) -> bool {
+        self.form.groups > 1
     }
 
     /// The same trunk with all four stages.
@@ -44,32 +98,63 @@ impl Trunk {
         }
     }
 
+    /// The same trunk up to each of its stages, the first stage first.
+    pub(crate) fn stages(self) -> impl Iterator<Item = Self> {
+        (1..=4).map(move |last_stage| Self { last_stage, ..self })
+    }
+
+    /// Applies an option of its name, `s1221` or `d1112`; none if it is neither.
+    pub(crate) fn apply(&mut self, option: &str) -> Option<()> {
+        let digits = option.get(1..)?;
+        let each: Vec<usize> = digits
+            .chars()
+            .map(|digit| digit.to_digit(10).filter(|digit| *digit > 0))
+            .map(|digit| digit.map(|digit| digit as usize))
+            .collect::<Option<_>>()?;
+        let each = <[usize; 4]>::try_from(each).ok()?;
+        match option.as_bytes().first() {
+            Some(b's') => self.strides = each,
+            Some(b'd') => self.dilations = each,
+            _ => return None,
+        }
+        Some(())
+    }
+
+    /// Ends the trunk after `layer1` to `layer4`; none for other names.
+    pub(crate) fn end_at(&mut self, stage: &str) -> Option<()> {
+        let stage = stage.strip_prefix("layer")?.parse().ok()?;
+        (1..=4).contains(&stage).then(|| self.last_stage = stage)
+    }
+
+    /// What the trunk's last map is called.
+    pub(crate) fn last_map(self, naming: Naming) -> String {
+        Names::of(self, naming).map(self.last_stage)
+    }
+
     /// Channels of the map that leaves the trunk.
     pub fn channels(self) -> usize {
         self.stage_channels(self.last_stage)
     }
 
-    fn is_bottleneck(self) -> bool {
-        self.depth >= 50
-    }
-
-    fn stage_channels(self, stage: usize) -> usize {
-        planes(stage) * if self.is_bottleneck() { 4 } else { 1 }
-    }
-
-    fn blocks(self) -> [usize; 4] {
-        match self.depth {
-            18 => [2, 2, 2, 2],
-            34 | 50 => [3, 4, 6, 3],
-            101 => [3, 4, 23, 3],
-            _ => [3, 8, 36, 3],
-        }
+    /// Channels of the map that leaves a stage, 1 to 4.
+    pub(crate) fn stage_channels(self, stage: usize) -> usize {
+        (32 << stage) * if self.form.bottleneck { 4 } else { 1 }
     }
 }
 
-impl std::fmt::Display for Trunk {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "resnet{}", self.depth)?;
+impl fmt::Display for ResidualTrunk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.form.name)?;
+        let mut option = |letter: char, each: [usize; 4]| {
+            write!(f, "-{letter}")?;
+            each.iter().try_for_each(|one| write!(f, "{one}"))
+        };
+        if self.strides != STRIDES {
+            option('s', self.strides)?;
+        }
+        if self.dilations != DILATIONS {
+            option('d', self.dilations)?;
+        }
         if self.last_stage < 4 {
             write!(f, ":layer{}", self.last_stage)?;
         }
@@ -77,181 +162,128 @@ impl std::fmt::Display for Trunk {
     }
 }
 
-/// Width of a stage's 3x3 convolutions.
-fn planes(stage: usize) -> usize {
-    32 << stage
-}
+/// What dirtorch's `resnext101_features.py` (nested sequences made from Lua Torch) calls the parts of a block.
+const NESTED_NAMES: BlockNames = [
+    ["0.0.0.0", "0.0.0.1"],
+    ["0.0.0.3", "0.0.0.4"],
+    ["0.0.1", "0.0.2"],
+    ["0.1.0", "0.1.1"],
+];
 
-/// How a project names the parts of the trunk.
+/// How one project names the parts of one residual network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Naming {
-    /// `conv1`, `bn1`, `layer1`, ...: torchvision and dirtorch.
-    Torchvision,
-    /// `features.0`, `features.1`, `features.4`, ...: cirtorch.
-    Sequence,
+struct Names {
+    conv: &'static str,
+    norm: &'static str,
+    /// What stands before the number of a stage, and the number of the first.
+    stage: (&'static str, usize),
+    block: BlockNames,
+    /// Whether maps are called by their place in the sequence (else `stem`, `layer1`, ...).
+    sequence: bool,
 }
 
-impl Naming {
-    /// The name of what the map after the max pool (0) or after a stage (1 to 4) is called.
-    pub(crate) fn stage(self, stage: usize) -> String {
-        match self {
-            Self::Torchvision if stage == 0 => "stem".to_owned(),
-            Self::Torchvision => format!("layer{stage}"),
-            Self::Sequence => format!("features.{}", stage + 3),
+impl Names {
+    fn of(trunk: ResidualTrunk, naming: Naming) -> Self {
+        match naming {
+            Naming::Cirtorch => Self {
+                conv: "features.0",
+                norm: "features.1",
+                stage: ("features.", 4),
+                block: BLOCK_NAMES,
+                sequence: true,
+            },
+            Naming::Dirtorch if trunk.is_resnext() => Self {
+                conv: "backbone.0",
+                norm: "backbone.1",
+                stage: ("backbone.", 4),
+                block: NESTED_NAMES,
+                sequence: false,
+            },
+            Naming::Dirtorch | Naming::Torchvision => Self {
+                conv: "conv1",
+                norm: "bn1",
+                stage: ("layer", 1),
+                block: BLOCK_NAMES,
+                sequence: false,
+            },
         }
     }
 
-    fn stem(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Torchvision => ("conv1", "bn1"),
-            Self::Sequence => ("features.0", "features.1"),
+    /// Name of the map after the max pool (0) or after a stage (1 to 4).
+    fn map(self, stage: usize) -> String {
+        match stage {
+            _ if self.sequence => format!("features.{}", stage + 3),
+            0 => "stem".to_owned(),
+            _ => format!("layer{stage}"),
         }
     }
 }
 
-/// A convolution and its batch norm.
-#[derive(Module, Debug)]
-struct ConvNorm {
-    conv: Conv2d,
-    norm: BatchNorm,
-}
-
-impl ConvNorm {
-    fn forward<O: Ops>(&self, ops: &mut O, x: O::T<4>) -> O::T<4> {
-        let x = self.conv.forward(ops, x);
-        self.norm.forward(ops, x)
-    }
-}
-
-/// One residual block: two 3x3 convolutions, or a bottleneck of three.
-#[derive(Module, Debug)]
-pub struct Block {
-    steps: Vec<ConvNorm>,
-    shortcut: Option<ConvNorm>,
-}
-
-/// Shape of a residual block.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct BlockShape {
-    /// Channels of its input.
-    pub(crate) inputs: usize,
-    /// Width of its 3x3 convolutions.
-    pub(crate) planes: usize,
-    pub(crate) stride: usize,
-    /// Of the 3x3 convolution of a bottleneck.
-    pub(crate) dilation: usize,
-    pub(crate) bottleneck: bool,
-}
-
-impl Block {
-    /// Takes the parameters of one block; it has a shortcut convolution where stride or width change.
-    pub(crate) fn take(parameters: &mut Parameters<'_>, name: &str, shape: BlockShape) -> Self {
-        let BlockShape {
-            inputs,
-            planes,
-            stride,
-            dilation,
-            bottleneck,
-        } = shape;
-        let outputs = if bottleneck { 4 * planes } else { planes };
-        let mut take = |conv: &str, norm: &str, [o, i, k]: [usize; 3], stride: usize, dilation: usize| {
-            let walk = Convolution {
-                stride: [stride; 2],
-                padding: [if k == 1 { 0 } else { dilation }; 2],
-                dilation: [dilation; 2],
-                groups: 1,
-            };
-            ConvNorm {
-                conv: Conv2d::take(parameters, &format!("{name}{conv}"), [o, i, k, k], walk),
-                norm: BatchNorm::take(parameters, &format!("{name}{norm}"), o),
-            }
-        };
-        let steps = if bottleneck {
-            vec![
-                take("conv1", "bn1", [planes, inputs, 1], 1, 1),
-                take("conv2", "bn2", [planes, planes, 3], stride, dilation),
-                take("conv3", "bn3", [outputs, planes, 1], 1, 1),
-            ]
-        } else {
-            vec![
-                take("conv1", "bn1", [planes, inputs, 3], stride, dilation),
-                take("conv2", "bn2", [planes, planes, 3], 1, dilation),
-            ]
-        };
-        let shortcut = (stride != 1 || inputs != outputs)
-            .then(|| take("downsample.0", "downsample.1", [outputs, inputs, 1], stride, 1));
-        Self { steps, shortcut }
-    }
-
-    /// `[N, C, H, W]` -> `[N, C', H', W']`.
-    pub fn forward<O: Ops>(&self, ops: &mut O, x: O::T<4>) -> O::T<4> {
-        let mut y = x.clone();
-        for (index, step) in self.steps.iter().enumerate() {
-            if index > 0 {
-                y = ops.relu(y);
-            }
-            y = step.forward(ops, y);
-        }
-        let shortcut = match &self.shortcut {
-            Some(shortcut) => shortcut.forward(ops, x),
-            None => x,
-        };
-        let sum = ops.add(y, shortcut);
-        ops.relu(sum)
-    }
-}
-
-/// A ResNet without its classifier, up to a chosen stage.
+/// A residual network without its classifier, up to a chosen stage.
 #[derive(Module, Debug)]
 pub struct ResNet {
     stem: ConvNorm,
     stages: Vec<Vec<Block>>,
     #[module(skip)]
-    naming: Naming,
+    names: Names,
 }
 
 impl ResNet {
-    pub(crate) fn take(parameters: &mut Parameters<'_>, trunk: Trunk, naming: Naming) -> Self {
-        let (conv, norm) = naming.stem();
+    pub(crate) fn take(parameters: &mut Parameters<'_>, trunk: ResidualTrunk, naming: Naming) -> Self {
+        let names = Names::of(trunk, naming);
         let walk = Convolution {
             stride: [2, 2],
             padding: [3, 3],
             ..Convolution::default()
         };
         let stem = ConvNorm {
-            conv: Conv2d::take(parameters, conv, [64, 3, 7, 7], walk),
-            norm: BatchNorm::take(parameters, norm, 64),
+            conv: Conv2d::take(parameters, names.conv, [64, 3, 7, 7], walk),
+            norm: BatchNorm::take(parameters, names.norm, 64),
         };
         let mut inputs = 64;
         let mut stages = Vec::new();
         for stage in 1..=trunk.last_stage {
-            let blocks = (0..trunk.blocks()[stage - 1]).map(|index| {
+            let (word, first) = names.stage;
+            let blocks = (0..trunk.form.blocks[stage - 1]).map(|index| {
                 let shape = BlockShape {
                     inputs,
-                    planes: planes(stage),
-                    stride: if stage > 1 && index == 0 { 2 } else { 1 },
-                    dilation: 1,
-                    bottleneck: trunk.is_bottleneck(),
+                    width: trunk.form.width << (stage - 1),
+                    outputs: trunk.stage_channels(stage),
+                    stride: if index == 0 { trunk.strides[stage - 1] } else { 1 },
+                    dilation: trunk.dilations[stage - 1],
+                    groups: trunk.form.groups,
+                    bottleneck: trunk.form.bottleneck,
                 };
-                inputs = trunk.stage_channels(stage);
-                Block::take(parameters, &format!("{}.{index}.", naming.stage(stage)), shape)
+                inputs = shape.outputs;
+                let name = format!("{word}{}.{index}.", stage - 1 + first);
+                Block::take(parameters, &name, &names.block, shape)
             });
             stages.push(blocks.collect());
         }
-        Self { stem, stages, naming }
+        Self { stem, stages, names }
     }
 
-    /// `[N, 3, H, W]` -> `[N, C, ceil(H / s), ceil(W / s)]` with stride s = 2 to the power of last stage + 1.
+    /// `[N, 3, H, W]` -> `[N, C, ceil(H / s), ceil(W / s)]` with stride s = 4 times the product of the stages'.
     ///
-    /// `tap` is shown the map after the max pool and after each stage, with the project's name for it.
+    /// `tap` is shown the map after the max pool and after each stage, with the project's name for it; in a
+    /// sequence also those before the max pool.
     pub fn forward<O: Ops>(
         &self,
         ops: &mut O,
         image: O::T<4>,
         tap: &mut dyn FnMut(&str, &O::T<4>),
     ) -> O::T<4> {
-        let x = self.stem.forward(ops, image);
+        let early = |index: usize, map: &O::T<4>, tap: &mut dyn FnMut(&str, &O::T<4>)| {
+            if self.names.sequence {
+                tap(&format!("features.{index}"), map);
+            }
+        };
+        let x = self.stem.conv.forward(ops, image);
+        early(0, &x, tap);
+        let x = self.stem.norm.forward(ops, x);
+        early(1, &x, tap);
         let x = ops.relu(x);
+        early(2, &x, tap);
         let window = Window {
             size: [3, 3],
             stride: [2, 2],
@@ -259,12 +291,12 @@ impl ResNet {
             ceil: false,
         };
         let mut x = ops.max_pool(x, window);
-        tap(&self.naming.stage(0), &x);
+        tap(&self.names.map(0), &x);
         for (index, blocks) in self.stages.iter().enumerate() {
             for block in blocks {
                 x = block.forward(ops, x);
             }
-            tap(&self.naming.stage(index + 1), &x);
+            tap(&self.names.map(index + 1), &x);
         }
         x
     }

@@ -40,7 +40,7 @@ impl<'a> Weights<'a> {
     pub fn from_state_dict(state_dict: &'a [(String, Tensor)]) -> Self {
         let entries = state_dict
             .iter()
-            .map(|(name, tensor)| (plain_name(name).to_owned(), Stored::File(tensor)))
+            .map(|(name, tensor)| (plain_name(name), Stored::File(tensor)))
             .collect();
         Self { entries }
     }
@@ -49,7 +49,7 @@ impl<'a> Weights<'a> {
     pub fn insert(&mut self, name: &str, shape: &[usize], values: Vec<f32>) {
         let shape = shape.to_vec();
         let stored = Stored::Values { shape, values };
-        self.entries.insert(plain_name(name).to_owned(), stored);
+        self.entries.insert(plain_name(name), stored);
     }
 
     /// Weights by formula for all parameters of an architecture: a network that costs no bytes.
@@ -112,7 +112,17 @@ impl<'a> Weights<'a> {
     }
 }
 
-/// The name without the prefix that data-parallel training puts before every name.
-fn plain_name(name: &str) -> &str {
-    name.strip_prefix("module.").unwrap_or(name)
+/// The name without the prefix that data-parallel training puts before every name, and with today's names of the parts
+/// of DenseNet's layers (`norm1`), which torchvision's files still call `norm.1`.
+fn plain_name(name: &str) -> String {
+    let name = name.strip_prefix("module.").unwrap_or(name);
+    let mut name = name.to_owned();
+    if name.contains(".denselayer") {
+        for part in ["norm", "conv"] {
+            for number in ["1", "2"] {
+                name = name.replace(&format!(".{part}.{number}."), &format!(".{part}{number}."));
+            }
+        }
+    }
+    name
 }

@@ -29,6 +29,12 @@ fn burn_and_plan_agree_on_odd_sizes() {
         ("resnet18:layer2/gem-p2.5", [1, 3, 1, 1]),
         ("resnet18:layer3/mac", [1, 3, 33, 7]),
         ("resnet18:layer1/spoc", [2, 3, 5, 64]),
+        ("resnet18-s1211-d1122:layer3/gem", [1, 3, 40, 31]),
+        ("resnet18/dir-fpn-nofc", [2, 3, 33, 70]),
+        ("vgg11/gem", [1, 3, 16, 37]),
+        ("alexnet/mac", [1, 3, 31, 64]),
+        ("squeezenet1_1/gem", [1, 3, 17, 40]),
+        ("densenet121:features.6/spoc", [2, 3, 29, 33]),
         ("resnet34:layer2/cir-gemmp-w", [1, 3, 40, 31]),
     ] {
         let network = network(name);
@@ -98,4 +104,18 @@ fn bytes_do_not_depend_on_threads_or_batch() {
         .flat_map(|picture| run(3, &Tensor::new(&[1, 3, 75, 98], picture.to_vec()).unwrap()))
         .collect();
     assert_eq!(one_by_one, want);
+}
+
+#[test]
+fn pictures_without_a_map_are_refused() {
+    for (name, shortest) in [("vgg11/mac", 16), ("squeezenet1_0/gem", 21)] {
+        let network = network(name);
+        let mut plan = RtenExecutor::new(&network.record().unwrap(), 1).unwrap();
+        let mut burn = BurnExecutor::new(network.on(&Device::flex()), &Device::flex());
+        for executor in [&mut plan as &mut dyn Executor, &mut burn] {
+            let run = |executor: &mut dyn Executor, side: usize| executor.run(&pictures([1, 3, 64, side]));
+            assert!(run(executor, shortest).is_ok(), "{name}");
+            assert!(run(executor, shortest - 1).is_err(), "{name}");
+        }
+    }
 }

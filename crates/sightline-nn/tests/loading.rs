@@ -88,6 +88,50 @@ fn other_projects_names_and_no_network_at_all() {
 }
 
 #[test]
+fn files_of_torchvision_say_which_trunk_they_hold() {
+    for (name, fitting) in [
+        ("vgg16/mac", "vgg16/gem"),
+        ("densenet121:features.6/mac", "densenet121:features.6/gem"),
+        ("squeezenet1_1/cir-gem-w", "squeezenet1_1/cir-gem-w"),
+        (
+            "resnext101_32x4d:layer2/dir-gem-out64",
+            "resnext101_32x4d:layer2/dir-gem",
+        ),
+        ("resnet18/dir-fpn", "resnet18/dir-fpn"),
+    ] {
+        let file = state_dict(name, 0);
+        let error =
+            Network::load(&architecture("resnet34/gem"), &Weights::from_state_dict(&file)).unwrap_err();
+        assert_eq!(error.fitting[0], fitting, "{name}");
+    }
+}
+
+#[test]
+fn names_of_old_densenet_files_are_understood() {
+    let mut file = state_dict("densenet121:features.4/gem", 0);
+    for entry in &mut file {
+        for (new, old) in [
+            ("norm1.", "norm.1."),
+            ("norm2.", "norm.2."),
+            ("conv1.", "conv.1."),
+            ("conv2.", "conv.2."),
+        ] {
+            entry.0 = entry.0.replace(new, old);
+        }
+    }
+    assert!(
+        file.iter()
+            .any(|(name, _)| name == "features.denseblock1.denselayer1.norm.1.weight")
+    );
+    let network = Network::load(
+        &architecture("densenet121:features.4/gem"),
+        &Weights::from_state_dict(&file),
+    )
+    .unwrap();
+    assert!(network.unused().unknown.is_empty());
+}
+
+#[test]
 fn what_lies_beyond_the_last_stage_is_left_out_and_the_unknown_listed() {
     let mut file = state_dict("resnet18/classifier-out10", 0);
     let number = || Tensor::from_f32(vec![], &[7.0]).unwrap();

@@ -117,6 +117,11 @@ impl Graph<'_> {
             ),
             Operation::Relu => self.node("Relu", &names, &out, &[]),
             Operation::MaxPool(window) => self.node("MaxPool", &names, &out, &windows(window)),
+            Operation::MeanPool(window) => {
+                let mut attributes = windows(window);
+                attributes.push(Attribute::Int("count_include_pad", 1));
+                self.node("AveragePool", &names, &out, &attributes);
+            }
             Operation::Crop(region) => {
                 let starts = self.ints(&pair([region.top, region.left]));
                 let ends = self.ints(&pair([region.top + region.height, region.left + region.width]));

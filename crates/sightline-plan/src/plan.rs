@@ -53,7 +53,7 @@ pub struct Window {
     pub size: [usize; 2],
     /// Step between windows.
     pub stride: [usize; 2],
-    /// Cells added on either side that never win a maximum.
+    /// Cells added on either side; they never win a maximum.
     pub padding: [usize; 2],
     /// Whether a last, partial window counts (the output size is rounded up).
     pub ceil: bool,
@@ -97,6 +97,8 @@ pub enum Operation {
     Relu,
     /// Maximum over windows of `[N, C, H, W]`.
     MaxPool(Window),
+    /// Mean over windows of `[N, C, H, W]`; padding counts as zeros.
+    MeanPool(Window),
     /// A part of `[N, C, H, W]`: -> `[N, C, height, width]`.
     Crop(Region),
     /// Mean over all pixels: `[N, C, H, W]` -> `[N, C]`.
@@ -229,7 +231,10 @@ impl Plan {
                 Source::Step(step) => {
                     let of_inputs = step.inputs.iter().filter_map(|input| ranks.get(input.0));
                     match step.operation {
-                        Operation::Conv2d(_) | Operation::MaxPool(_) | Operation::ResizeLike(_) => 4,
+                        Operation::Conv2d(_)
+                        | Operation::MaxPool(_)
+                        | Operation::MeanPool(_)
+                        | Operation::ResizeLike(_) => 4,
                         Operation::GlobalMean | Operation::GlobalSum | Operation::GlobalMax => 2,
                         Operation::BatchNorm { .. } | Operation::Crop(_) | Operation::StackPixels => 4,
                         Operation::Relu
@@ -285,15 +290,15 @@ impl Plan {
                 };
                 Some([walked(0)?, walked(1)?])
             }
-            Operation::MaxPool(window) => {
+            Operation::MaxPool(window) | Operation::MeanPool(window) => {
                 let walked = |axis: usize| {
-                    let (length, stride) = (size(0)?[axis], window.stride[axis]);
-                    let room = (length + 2 * window.padding[axis]).checked_sub(window.size[axis])?;
-                    let whole = room / stride + 1;
+                    let (stride, padding) = (window.stride[axis], window.padding[axis]);
+                    let length = size(0)?[axis];
+                    let beyond = if window.ceil { stride.saturating_sub(1) } else { 0 };
+                    let room = (length + 2 * padding + beyond).checked_sub(window.size[axis])?;
                     // A partial window counts if it begins within the map or the padding before it.
-                    let partial =
-                        window.ceil && room % stride != 0 && whole * stride < length + window.padding[axis];
-                    Some(whole + usize::from(partial))
+                    let all_padding = room / stride * stride >= length + padding;
+                    Some(room / stride + usize::from(!(window.ceil && all_padding)))
                 };
                 Some([walked(0)?, walked(1)?])
             }

@@ -97,7 +97,7 @@ impl Model {
             });
         };
         let architecture = network.architecture();
-        if size.is_none() && architecture.head.depends_on_size() {
+        if size.is_none() && architecture.head().depends_on_size() {
             return Err(Error::Onnx {
                 path: self.source.clone(),
                 reason: format!(
@@ -113,7 +113,7 @@ impl Model {
             recipe: self.recipe.clone(),
             preprocess: self.preprocess.clone(),
             dim: architecture.dim(),
-            normalised: !matches!(architecture.head, Head::Classifier { .. }),
+            normalised: !matches!(architecture.head(), Head::Classifier { .. }),
             multiscale_power: self.multiscale_power(),
             weights: self.weights_sha256.clone(),
             seed: self.seed,

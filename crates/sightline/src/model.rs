@@ -199,7 +199,7 @@ impl Model {
     pub fn multiscale_power(&self) -> f64 {
         match &self.kind {
             Kind::Network { network, gem_power } => {
-                let plain = match &network.architecture().head {
+                let plain = match network.architecture().head() {
                     Head::Cirtorch(head) => !head.whitening && head.regional.is_none(),
                     _ => true,
                 };
@@ -222,7 +222,7 @@ impl Model {
             Kind::Network { network, .. } => network,
         };
         if is_onnx_device(device) {
-            if !network.architecture().head.depends_on_size() {
+            if !network.architecture().head().depends_on_size() {
                 return Ok(executor_on(device, network.record()?.to_onnx(), threads)?);
             }
             let map = executor_on(device, network.record_map()?.to_onnx(), threads)?;
@@ -270,7 +270,7 @@ fn gem_power(architecture: &Architecture, found: &Recognised) -> Option<f32> {
 }
 
 fn power_of_kind(architecture: &Architecture) -> Option<f32> {
-    match &architecture.head {
+    match architecture.head() {
         Head::Pooled(PoolingKind::Gem { p }) => Some(*p),
         Head::Cirtorch(head) => match head.pooling {
             PoolingKind::Gem { p } => Some(p),

@@ -25,6 +25,9 @@ mod formats;
 mod images;
 #[path = "golden/images_decode.rs"]
 mod images_decode;
+#[cfg(feature = "nn")]
+#[path = "golden/models.rs"]
+mod models;
 #[path = "golden/whiten.rs"]
 mod whiten;
 
@@ -42,6 +45,8 @@ fn area(name: &str) -> Option<Compute> {
         "expand" => Some(expand::run),
         "formats" => Some(formats::run),
         "images" => Some(images::run),
+        #[cfg(feature = "nn")]
+        "models" => Some(models::run),
         "whiten" => Some(whiten::run),
         _ => None,
     }

@@ -161,31 +161,30 @@ pub(super) fn architecture(
     match project {
         Project::Dirtorch => {
             let Some(arch) = text("arch") else {
-                // Its pretrained classifiers have torchvision's names.
-                return names
-                    .has("fc.weight")
-                    .then(|| by_weights.map(|trunk| format!("{trunk}/classifier")))?;
+                // Its pretrained classifiers have torchvision's names; what else follows a pooling, no weight says.
+                let classifier = names.has("fc.weight") && !names.starts("adpool");
+                return by_weights
+                    .filter(|_| classifier)
+                    .map(|trunk| format!("{trunk}/classifier"));
             };
-            let trunk = resnet(arch.strip_suffix("_rmac")?)?;
-            let pooling = text("pooling").unwrap_or("gem");
-            let word = match pooling {
-                "gem" => "gem",
-                "max" => "max",
-                "avg" => "avg",
-                _ => return None,
-            };
-            let mut name = format!("{trunk}/dir-{word}");
-            let out_dim = option("out_dim").and_then(Value::as_i64).unwrap_or(2048);
-            if out_dim != 2048 {
+            let (trunk, head) = dirtorch_network(arch, text("pooling").unwrap_or("gem"))?;
+            let mut name = format!("{trunk}/{head}");
+            if head == "classifier" {
+                return Some(name);
+            }
+            let pyramid = head.starts_with("dir-fpn");
+            // A pyramid's length is by default as many as its stages have channels.
+            let usual = if pyramid { None } else { Some(2048) };
+            let out_dim = option("out_dim").and_then(Value::as_i64);
+            if let Some(out_dim) = out_dim.filter(|out_dim| Some(*out_dim) != usual) {
                 name.push_str(&format!("-out{out_dim}"));
             }
             if is("norm_features") {
                 name.push_str("-normfeatures");
             }
-            if let Some(bias) = option("center_bias")
-                .and_then(Value::as_f64)
-                .filter(|bias| *bias != 0.0)
-            {
+            // The original leaves negative ones out, and pyramids all.
+            let bias = option("center_bias").and_then(Value::as_f64);
+            if let Some(bias) = bias.filter(|bias| *bias > 0.0 && !pyramid) {
                 name.push_str(&format!("-bias{bias}"));
             }
             if is("without_fc") {
@@ -193,13 +192,14 @@ pub(super) fn architecture(
             }
             let power = option("gemp").and_then(Value::as_f64).unwrap_or(3.0);
             // A file that holds the power needs no name for it.
-            if word == "gem" && power != 3.0 && !names.has("adpool.p") {
+            let pools_by_power = pyramid || head == "dir-gem";
+            if pools_by_power && power != 3.0 && !names.starts("adpool") {
                 name.push_str(&format!("-p{power}"));
             }
             Some(name)
         }
         Project::Cirtorch => {
-            let trunk = resnet(text("architecture")?)?;
+            let trunk = text("architecture").filter(|name| CIRTORCH_TRUNKS.contains(name))?;
             let pooling = text("pooling")?;
             if !matches!(pooling, "gem" | "gemmp" | "mac" | "spoc" | "rmac") {
                 return None;
@@ -246,6 +246,52 @@ pub(super) fn architecture(
         Project::Torchvision | Project::Cgd | Project::Csa | Project::Unknown => None,
     }
 }
+
+/// The trunk and the head that one of dirtorch's functions builds with that pooling.
+fn dirtorch_network<'a>(arch: &'a str, pooling: &str) -> Option<(&'a str, &'static str)> {
+    const RESNEXTS: [&str; 2] = ["resnext101_32x4d", "resnext101_64x4d"];
+    let base = arch.strip_suffix("_rmac");
+    let pyramid = base.and_then(|base| match base.strip_suffix("_fpn0") {
+        Some(trunk) => Some((trunk, "dir-fpn0")),
+        None => Some((base.strip_suffix("_fpn")?, "dir-fpn")),
+    });
+    if let Some((trunk, head)) = pyramid {
+        // With other poolings the original fails at the first picture.
+        return (pooling == "gem").then_some((resnet(trunk)?, head));
+    }
+    let trunk = base.unwrap_or(arch);
+    if base.is_none() && !RESNEXTS.contains(&trunk) {
+        return Some((resnet(trunk)?, "classifier"));
+    }
+    let head = match pooling {
+        "max" => "dir-max",
+        "avg" => "dir-avg",
+        gem if gem.starts_with("gem") => "dir-gem",
+        _ => return None,
+    };
+    let known = RESNEXTS.contains(&trunk) || resnet(trunk).is_some();
+    known.then_some((trunk, head))
+}
+
+/// The networks of torchvision that cirtorch knows the width of.
+const CIRTORCH_TRUNKS: [&str; 16] = [
+    "alexnet",
+    "vgg11",
+    "vgg13",
+    "vgg16",
+    "vgg19",
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "resnet101",
+    "resnet152",
+    "densenet121",
+    "densenet161",
+    "densenet169",
+    "densenet201",
+    "squeezenet1_0",
+    "squeezenet1_1",
+];
 
 fn resnet(name: &str) -> Option<&str> {
     let depth = name.strip_prefix("resnet")?;

@@ -1,49 +1,64 @@
-//! Area `models`: whole networks with formula weights. So far the ResNet networks: dirtorch's `*_rmac` and
-//! classifiers, cirtorch's with all their options, and Sightline's own.
+//! Area `models`: whole networks with formula weights, by Burn and through the recorded plan.
 
 use crate::case::{Case, Outputs};
 use serde_json::Value as Json;
-use sightline_checkpoint::formula;
-use sightline_nn::{
-    Architecture, CirtorchHead, DESCRIPTOR, DirtorchHead, Head, Network, PoolingKind, RegionalPooling,
-    Weights,
+use sightline::checkpoint::formula;
+use sightline::descriptor::ScalePooling;
+use sightline::image::ImageTensor;
+use sightline::image::torch_resize::{Coordinates, scale};
+use sightline::nn::{
+    Architecture, Block, BlockShape, BurnExecutor, Device, Network, PlanRecorder, Wanted, Weights,
 };
-use sightline_plan::{Executor, RtenExecutor, Tensor};
+use sightline::plan::{DESCRIPTOR, Executor, RtenExecutor, Tensor};
 
-/// Runs a case through the recorded plan.
+/// Computes a case with Burn, which must agree with the file, and gives what the recorded plan yields.
 pub(crate) fn run(case: &Case) -> Result<Outputs, String> {
-    let (network, image) = network_and_image(case)?;
+    if case.has("out.map") {
+        return block(case);
+    }
+    let architecture = Architecture::parse(&name(case)?).map_err(text)?;
+    let weights = weights(case, &architecture.parameters())?;
+    let network = Network::load(&architecture, &weights).map_err(text)?;
+    let image = image(&case.params["image"])?;
+    let last_map = architecture.last_map();
+    let compute = |executor: &mut dyn Executor| match case.params.get("scales") {
+        Some(scales) => extracted(case, executor, &image, scales, &last_map),
+        None => Ok(stages(&executor.run(&image).map_err(text)?)),
+    };
+    let maps = match case.params.get("scales") {
+        Some(_) => vec![last_map.clone()],
+        None => stage_names(case),
+    };
+    let maps: Vec<&str> = maps.iter().map(String::as_str).collect();
+
+    let device = Device::flex();
+    let mut burn = BurnExecutor::new(network.on(&device), &device).with_maps(&maps);
+    case.compare(&compute(&mut burn)?)
+        .map_err(|difference| format!("computed by Burn: {difference}"))?;
     // A network that pools over regions is recorded for the size of its input.
-    let size = network
-        .architecture()
-        .head
-        .depends_on_size()
-        .then(|| [image.shape[2], image.shape[3]]);
-    let plan = network
-        .record_with_stages(size)
-        .map_err(|error| error.to_string())?;
-    let mut executor = RtenExecutor::new(&plan, 2).map_err(|error| error.to_string())?;
-    let named = executor.run(&image).map_err(|error| error.to_string())?;
-    Ok(outputs(&named))
+    let size = [image.shape[2], image.shape[3]];
+    let size = architecture.head().depends_on_size().then_some(size);
+    let plan = network.record_with_maps(size, &maps).map_err(text)?;
+    compute(&mut RtenExecutor::new(&plan, 2).map_err(text)?)
 }
 
-/// The network of a case and its input, `[N, 3, H, W]`.
-pub(crate) fn network_and_image(case: &Case) -> Result<(Network, Tensor), String> {
-    let architecture = architecture(case)?;
-    let mut weights = Weights::new();
-    for wanted in architecture.parameters() {
-        // The toolkit's own network has a power that the case's names do not include.
-        if !wanted.optional {
-            let values = parameter(&case.params["weights"], &wanted.name, &wanted.shape)?;
-            weights.insert(&wanted.name, &wanted.shape, values);
-        }
-    }
-    let network = Network::load(&architecture, &weights).map_err(|error| error.to_string())?;
-    Ok((network, image(&case.params["image"])?))
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+/// The stages whose maps the case describes, and the vectors of regions.
+fn stage_names(case: &Case) -> Vec<String> {
+    let names = case.names("out.stage.");
+    let stages = names.iter().filter_map(|name| {
+        let name = name.strip_prefix("out.stage.")?;
+        name.strip_suffix(".shape")
+    });
+    let regions = case.has("out.regions").then_some("regions");
+    stages.chain(regions).map(str::to_owned).collect()
 }
 
 /// `desc`, the three outputs of every stage, and the vectors of regions.
-pub(crate) fn outputs(named: &[(String, Tensor)]) -> Outputs {
+fn stages(named: &[(String, Tensor)]) -> Outputs {
     let mut outputs = Outputs::new();
     for (name, tensor) in named {
         if name == DESCRIPTOR {
@@ -80,58 +95,187 @@ fn regions(outputs: &mut Outputs, tensor: &Tensor) {
     outputs.f32("last_region", &[channels], last);
 }
 
-fn architecture(case: &Case) -> Result<Architecture, String> {
+/// cirtorch's extraction over several scales, and its local vectors.
+fn extracted(
+    case: &Case,
+    executor: &mut dyn Executor,
+    image: &Tensor,
+    scales: &Json,
+    last_map: &str,
+) -> Result<Outputs, String> {
+    let scales: Vec<f64> = serde_json::from_value(scales.clone()).map_err(text)?;
+    let power = case.params["p"].as_f64().ok_or("the case has no p")?;
+    let rows = case.params["local_rows"].as_u64().unwrap_or(0) as usize;
+    let (c, h, w) = (image.shape[1], image.shape[2], image.shape[3]);
+    let mut found: [Vec<f32>; 4] = Default::default();
+    let mut local = Vec::new();
+    let mut width = 0;
+    for values in image.data.chunks(c * h * w) {
+        let picture = ImageTensor::new(c, h, w, values.to_vec()).ok_or("the image has no values")?;
+        let mut run = |picture: &ImageTensor| -> Result<(Vec<f32>, Tensor), String> {
+            let shape = [1, picture.channels, picture.height, picture.width];
+            let input = Tensor::new(&shape, picture.data.clone()).map_err(text)?;
+            let mut outputs = executor.run(&input).map_err(text)?;
+            let (_, descriptor) = outputs.pop().ok_or("no output")?;
+            let (_, map) = outputs
+                .pop()
+                .filter(|(name, _)| name == last_map)
+                .ok_or("no map")?;
+            Ok((descriptor.data, map))
+        };
+        let mut passes = |coordinates: Coordinates| -> Result<Vec<Vec<f32>>, String> {
+            let scaled = scales.iter().map(|factor| match *factor {
+                1.0 => Ok(picture.clone()),
+                factor => scale(&picture, factor, coordinates).map_err(text),
+            });
+            scaled.map(|picture| Ok(run(&picture?)?.0)).collect()
+        };
+        let given = passes(Coordinates::Given)?;
+        let ratio = passes(Coordinates::Recomputed)?;
+        let pool = |passes: &[Vec<f32>], msp: f64| {
+            let passes: Vec<&[f32]> = passes.iter().map(Vec::as_slice).collect();
+            ScalePooling::Cirtorch { msp }.pool(&passes, &scales)
+        };
+        let (single, map) = run(&picture)?;
+        width = single.len();
+        let pooled = [
+            single,
+            pool(&given, 1.0),
+            pool(&given, power),
+            pool(&ratio, power),
+        ];
+        for (all, one) in found.iter_mut().zip(pooled) {
+            all.extend(one);
+        }
+        let pixels = map.data.len() / map.shape[1];
+        if local.is_empty() {
+            local = (0..rows)
+                .flat_map(|pixel| local_vector(&map.data, pixels, pixel))
+                .collect();
+        }
+    }
+    let mut outputs = Outputs::new();
+    for (name, values) in ["ss", "ms", "ms_p", "ms_p_ratio"].into_iter().zip(found) {
+        outputs.f32(name, &[values.len() / width.max(1), width], values);
+    }
+    if rows > 0 {
+        outputs.f32("local", &[rows, local.len() / rows], local);
+    }
+    Ok(outputs)
+}
+
+/// The channels of one pixel over (their norm + 1e-6).
+fn local_vector(map: &[f32], pixels: usize, pixel: usize) -> Vec<f32> {
+    let values = map.iter().skip(pixel).step_by(pixels).map(|v| f64::from(*v));
+    let norm = values.clone().map(|v| v * v).sum::<f64>().sqrt() + 1e-6;
+    values.map(|value| (value / norm) as f32).collect()
+}
+
+/// One residual block of dirtorch.
+fn block(case: &Case) -> Result<Outputs, String> {
+    let option = |key: &str| {
+        let value = case.params["options"][key].as_u64();
+        value
+            .map(|value| value as usize)
+            .ok_or(format!("the block has no {key}"))
+    };
+    let shape = BlockShape {
+        inputs: option("inplanes")?,
+        width: option("planes")?,
+        outputs: 4 * option("planes")?,
+        stride: option("stride")?,
+        dilation: option("dilation")?,
+        groups: 1,
+        bottleneck: true,
+    };
+    let weights = weights(case, &Block::parameters("", shape))?;
+    let block = Block::load(&weights, "", shape).map_err(text)?;
+    let (mut recorder, input) = PlanRecorder::new(shape.inputs);
+    let map = block.forward(&mut recorder, input);
+    recorder.output("map", map);
+    let plan = recorder.finish().map_err(text)?;
+    let mut executor = RtenExecutor::new(&plan, 2).map_err(text)?;
+    let named = executor.run(&image(&case.params["image"])?).map_err(text)?;
+    let mut outputs = Outputs::new();
+    for (name, tensor) in named {
+        outputs.f32(&name, &tensor.shape, tensor.data);
+    }
+    Ok(outputs)
+}
+
+/// Sightline's name for the network of a case.
+fn name(case: &Case) -> Result<String, String> {
     let name = case.params["arch"]
         .as_str()
         .ok_or("the case names no architecture")?;
-    if name.contains('/') {
-        return Architecture::parse(name).map_err(|error| error.to_string());
-    }
     let options = &case.params["options"];
-    let base = name.strip_suffix("_rmac");
-    let mut architecture =
-        Architecture::parse(&format!("{}/gem", base.unwrap_or(name))).map_err(|error| error.to_string())?;
-    architecture.head = if case.name.starts_with("cir_") {
-        cirtorch(options)?
-    } else if base.is_some() {
-        dirtorch(options)?
+    if name.contains('/') {
+        Ok(name.to_owned())
+    } else if case.name.starts_with("cir_") {
+        Ok(format!("{name}/{}", cirtorch(options)?))
     } else {
-        let classes = options["out_dim"].as_u64().map(|count| count as usize);
-        Head::Classifier { classes }
+        dirtorch(name, options)
+    }
+}
+
+fn dirtorch(name: &str, options: &Json) -> Result<String, String> {
+    let base = name.strip_suffix("_rmac").unwrap_or(name);
+    let (trunk, head) = if let Some(trunk) = base.strip_suffix("_fpn") {
+        (trunk, "dir-fpn")
+    } else if let Some(trunk) = base.strip_suffix("_fpn0") {
+        (trunk, "dir-fpn0")
+    } else if base == name && name.starts_with("resnet") {
+        (name, "classifier")
+    } else {
+        let head = match options["pooling"].as_str() {
+            Some("max") => "dir-max",
+            Some("avg") => "dir-avg",
+            Some(other) if !other.starts_with("gem") => return Err(format!("there is no pooling {other}")),
+            _ => "dir-gem",
+        };
+        (base, head)
     };
-    Ok(architecture)
+    let mut name = format!("{trunk}/{head}");
+    if let Some(length) = options["out_dim"].as_u64() {
+        name.push_str(&format!("-out{length}"));
+    }
+    if options["norm_features"] == true {
+        name.push_str("-normfeatures");
+    }
+    let bias = options["center_bias"].as_f64().unwrap_or(0.0);
+    // Negative ones are ignored, and the feature pyramid ignores all.
+    if bias > 0.0 && !head.starts_with("dir-fpn") {
+        name.push_str(&format!("-bias{bias}"));
+    }
+    if options["without_fc"] == true {
+        name.push_str("-nofc");
+    }
+    Ok(name)
 }
 
-fn dirtorch(options: &Json) -> Result<Head, String> {
-    let number = |key: &str| options[key].as_f64().map(|value| value as f32);
-    let mut head = DirtorchHead::new(match options["pooling"].as_str() {
-        None => PoolingKind::Gem { p: 3.0 },
-        Some(name) if name.starts_with("gem") => PoolingKind::Gem { p: 3.0 },
-        Some("max") => PoolingKind::Mac,
-        Some("avg") => PoolingKind::Spoc,
-        Some(other) => return Err(format!("there is no pooling {other}")),
-    });
-    head.out_dim = options["out_dim"].as_u64().map(|count| count as usize);
-    head.norm_features = options["norm_features"].as_bool().unwrap_or(false);
-    head.center_bias = number("center_bias").unwrap_or(0.0);
-    head.without_fc = options["without_fc"].as_bool().unwrap_or(false);
-    Ok(Head::Dirtorch(head))
+fn cirtorch(options: &Json) -> Result<String, String> {
+    let pooling = options["pooling"].as_str().ok_or("the case names no pooling")?;
+    let layers = [
+        ("local_whitening", "-lw"),
+        ("regional", "-r"),
+        ("whitening", "-w"),
+    ];
+    let layers = layers.map(|(key, option)| if options[key] == true { option } else { "" });
+    Ok(format!("cir-{pooling}{}", layers.concat()))
 }
 
-fn cirtorch(options: &Json) -> Result<Head, String> {
-    let has = |key: &str| options[key].as_bool().unwrap_or(false);
-    let mut head = CirtorchHead::new(match options["pooling"].as_str() {
-        Some("gem") => PoolingKind::Gem { p: 3.0 },
-        Some("gemmp") => PoolingKind::GemPerChannel { p: 3.0 },
-        Some("mac") => PoolingKind::Mac,
-        Some("spoc") => PoolingKind::Spoc,
-        Some("rmac") => PoolingKind::Rmac { levels: 3 },
-        other => return Err(format!("there is no pooling {other:?}")),
-    });
-    head.local_whitening = has("local_whitening");
-    head.regional = has("regional").then_some(RegionalPooling::LEVELS);
-    head.whitening = has("whitening");
-    Ok(Head::Cirtorch(head))
+/// The weights of a case.
+fn weights(case: &Case, wanted: &[Wanted]) -> Result<Weights<'static>, String> {
+    let mut weights = Weights::new();
+    for wanted in wanted {
+        // The toolkit's own network has a power that the case's names do not include; `p` gives it.
+        let values = match (wanted.optional, case.params["p"].as_f64()) {
+            (true, Some(power)) => vec![power as f32; wanted.shape.iter().product()],
+            _ => parameter(&case.params["weights"], &wanted.name, &wanted.shape)?,
+        };
+        weights.insert(&wanted.name, &wanted.shape, values);
+    }
+    Ok(weights)
 }
 
 /// A parameter by the formula, then the case's overrides and factors.
@@ -167,8 +311,7 @@ fn fits(glob: &str, name: &str) -> bool {
 
 /// A formula image: a coarse grid, every cell repeated `block` times along both axes, cropped.
 fn image(params: &Json) -> Result<Tensor, String> {
-    let shape: Vec<usize> =
-        serde_json::from_value(params["shape"].clone()).map_err(|error| error.to_string())?;
+    let shape: Vec<usize> = serde_json::from_value(params["shape"].clone()).map_err(text)?;
     let [batch, channels, height, width] = shape[..] else {
         return Err("the image does not have four axes".into());
     };
@@ -185,7 +328,7 @@ fn image(params: &Json) -> Result<Tensor, String> {
             }
         }
     }
-    Tensor::new(&shape, data).map_err(|error| error.to_string())
+    Tensor::new(&shape, data).map_err(text)
 }
 
 /// Mean, population standard deviation, minimum, maximum.

@@ -1,0 +1,165 @@
+//! The part of a network that makes a feature map of a picture.
+
+use crate::Ops;
+use crate::parameters::Parameters;
+use crate::resnet::{ResNet, ResidualTrunk};
+use crate::sequence::{Sequence, SequenceTrunk};
+use burn::module::Module;
+use std::fmt;
+
+/// Which trunk, and where it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trunk {
+    /// ResNet or ResNeXt: `resnet101`, `resnext101_32x4d`; stages `layer1` to `layer4`; options `-sABCD` (step of
+    /// each stage, 1222 without it) and `-dABCD` (dilation of each stage, 1111 without it).
+    Residual(ResidualTrunk),
+    /// VGG, AlexNet, SqueezeNet or DenseNet: `vgg16`, `densenet121`; stages `features.0`, `features.1`, ... by
+    /// torchvision's numbering of the layers.
+    Sequence(SequenceTrunk),
+}
+
+/// Whose names the parameters of a trunk have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Naming {
+    /// `conv1`, `layer1`, `features.denseblock1`, ...
+    Torchvision,
+    /// As torchvision, but for ResNeXt (`backbone.0`, ...).
+    Dirtorch,
+    /// The children's numbers in a sequence: `features.0`, `features.4`, ...
+    Cirtorch,
+}
+
+impl Trunk {
+    /// All trunks, whole and without options.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        let residual = ResidualTrunk::all().map(Self::Residual);
+        residual.chain(SequenceTrunk::all().map(Self::Sequence))
+    }
+
+    /// The same trunk up to each of its stages, the first stage first.
+    pub(crate) fn stages(self) -> Vec<Self> {
+        match self {
+            Self::Residual(trunk) => trunk.stages().map(Self::Residual).collect(),
+            Self::Sequence(trunk) => trunk.stages().map(Self::Sequence).collect(),
+        }
+    }
+
+    /// The same trunk with all its stages.
+    pub(crate) fn whole(self) -> Self {
+        match self {
+            Self::Residual(trunk) => Self::Residual(trunk.whole()),
+            Self::Sequence(trunk) => Self::Sequence(trunk.whole()),
+        }
+    }
+
+    /// Its name without options and stage.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Residual(trunk) => trunk.name(),
+            Self::Sequence(trunk) => trunk.name(),
+        }
+    }
+
+    /// Channels of the map that leaves the trunk.
+    pub fn channels(self) -> usize {
+        match self {
+            Self::Residual(trunk) => trunk.channels(),
+            Self::Sequence(trunk) => trunk.channels(),
+        }
+    }
+
+    /// The shortest side of a picture, in pixels, whose map has a pixel.
+    pub fn shortest_side(self) -> usize {
+        match self {
+            Self::Residual(_) => 1,
+            Self::Sequence(trunk) => trunk.shortest_side(),
+        }
+    }
+
+    /// What the trunk's last map is called.
+    pub(crate) fn last_map(self, naming: Naming) -> String {
+        match self {
+            Self::Residual(trunk) => trunk.last_map(naming),
+            Self::Sequence(trunk) => trunk.last_map(),
+        }
+    }
+
+    /// What dirtorch calls the linear layer behind the trunk.
+    pub(crate) fn dirtorch_linear(self) -> &'static str {
+        match self {
+            Self::Residual(trunk) if trunk.is_resnext() => "last_linear",
+            _ => "fc",
+        }
+    }
+
+    /// Reads `NAME[-OPTIONS][:STAGE]`.
+    pub(crate) fn read(text: &str) -> Result<Self, String> {
+        let (named, stage) = match text.split_once(':') {
+            Some((named, stage)) => (named, Some(stage)),
+            None => (text, None),
+        };
+        let mut parts = named.split('-');
+        let name = parts.next().unwrap_or(named);
+        let mut trunk = Self::all().find(|trunk| trunk.name() == name).ok_or_else(|| {
+            let names: Vec<&str> = Self::all().map(Self::name).collect();
+            format!("there is no trunk `{name}`; there are {}", names.join(", "))
+        })?;
+        for option in parts {
+            let applied = match &mut trunk {
+                Self::Residual(trunk) => trunk.apply(option),
+                Self::Sequence(_) => None,
+            };
+            applied.ok_or_else(|| format!("the trunk `{name}` has no option `{option}`"))?;
+        }
+        if let Some(stage) = stage {
+            let (ended, stages) = match &mut trunk {
+                Self::Residual(trunk) => (trunk.end_at(stage), "layer1 to layer4".to_owned()),
+                Self::Sequence(trunk) => {
+                    let stages = format!("features.0 to features.{}", trunk.last_of_all());
+                    (trunk.end_at(stage), stages)
+                }
+            };
+            ended.ok_or_else(|| format!("`{stage}` is no stage of {name}; they are {stages}"))?;
+        }
+        Ok(trunk)
+    }
+}
+
+impl fmt::Display for Trunk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Residual(trunk) => trunk.fmt(f),
+            Self::Sequence(trunk) => trunk.fmt(f),
+        }
+    }
+}
+
+// There is one in a network, so its size does not matter.
+#[allow(clippy::large_enum_variant)]
+#[derive(Module, Debug)]
+pub(crate) enum TrunkModule {
+    Residual(ResNet),
+    Sequence(Sequence),
+}
+
+impl TrunkModule {
+    pub(crate) fn take(parameters: &mut Parameters<'_>, trunk: Trunk, naming: Naming) -> Self {
+        match trunk {
+            Trunk::Residual(trunk) => Self::Residual(ResNet::take(parameters, trunk, naming)),
+            Trunk::Sequence(trunk) => Self::Sequence(Sequence::take(parameters, trunk, naming)),
+        }
+    }
+
+    /// `[N, 3, H, W]` -> `[N, C, H', W']`; `tap` is shown every map that has a name.
+    pub(crate) fn forward<O: Ops>(
+        &self,
+        ops: &mut O,
+        image: O::T<4>,
+        tap: &mut dyn FnMut(&str, &O::T<4>),
+    ) -> O::T<4> {
+        match self {
+            Self::Residual(trunk) => trunk.forward(ops, image, tap),
+            Self::Sequence(trunk) => trunk.forward(ops, image, tap),
+        }
+    }
+}
