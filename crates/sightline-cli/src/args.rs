@@ -12,6 +12,7 @@ mod model;
 mod network;
 mod pull;
 mod recipe;
+mod reproduce;
 mod search;
 mod whiten;
 
@@ -25,6 +26,7 @@ pub(crate) use model::{ExportFormat, ModelCommand};
 pub(crate) use network::{ModelArgs, PoolingChoice};
 pub(crate) use pull::{PullArgs, TableArgs};
 pub(crate) use recipe::{OrientationChoice, RecipeArgs, TruncatedChoice};
+pub(crate) use reproduce::ReproduceArgs;
 pub(crate) use search::SearchArgs;
 pub(crate) use whiten::{ApplyArgs, LearnArgs, Method, WhitenCommand};
 
@@ -72,6 +74,7 @@ pub(crate) enum Command {
     /// Evaluates a model, a set of descriptors or rankings against a ground truth
     Eval(Box<EvalArgs>),
     /// Looks into a checkpoint, converts it, exports its network, or downloads published weights
+    Reproduce(Box<ReproduceArgs>),
     Model {
         #[command(subcommand)]
         command: ModelCommand,

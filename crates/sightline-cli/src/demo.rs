@@ -9,8 +9,9 @@ use sightline::dataset::{Dataset, Truth};
 use sightline::descriptor::DescriptorSet;
 use sightline::eval::{Evaluation, Options, evaluate};
 use sightline::extract::{Picture, Skipped};
-use sightline::report::{Report, sections, thumbnail};
+use sightline::report::{self, Found, Report, thumbnail};
 use sightline::{Aligned, Describer, SearchRanking, demo, search};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 /// Queries on the page of one's own pictures.
@@ -191,21 +192,43 @@ struct Page<'a> {
 impl Page<'_> {
     fn write(self, path: &Path, describer: &Describer, screen: &Screen) -> anyhow::Result<()> {
         let max_pixels = sightline::Settings::default().max_pixels;
-        let picture = |picture: Option<&Picture>| {
-            let file = picture.and_then(|picture| std::fs::read(&picture.path).ok());
-            file.map(|file| thumbnail(&file, max_pixels)).unwrap_or_default()
+        let files: HashMap<&str, &Path> = [self.queries, self.images]
+            .into_iter()
+            .flatten()
+            .map(|picture| (picture.name.as_str(), picture.path.as_path()))
+            .collect();
+        let picture = |name: &str, bbox: Option<[f64; 4]>| {
+            let file = files.get(name).and_then(|path| std::fs::read(path).ok());
+            file.map(|file| thumbnail(&file, max_pixels, bbox))
+                .unwrap_or_default()
         };
+        let found = |hit: &search::Hit| Found {
+            image: Some(hit.index),
+            name: self.dataset.images.get(hit.index).cloned().unwrap_or_default(),
+            score: Some(hit.score),
+        };
+        let order = match self.evaluation {
+            Some(evaluation) => report::chosen(evaluation, usize::MAX),
+            None => (0..self.hits.len()).collect(),
+        };
+        let answers: Vec<(usize, Vec<Found>)> = order
+            .into_iter()
+            .map(|query| (query, self.hits[query].iter().map(found).collect()))
+            .collect();
+        let (columns, lines) = self.evaluation.map(report::lines).unwrap_or_default();
         let report = Report {
             title: self.title.to_owned(),
             notes: self.notes,
-            figures: self.evaluation.map(eval::figures).unwrap_or_default(),
-            queries: sections(
-                self.dataset,
-                self.evaluation,
-                self.hits,
-                &|query| picture(self.queries.get(query)),
-                &|image| picture(self.images.get(image)),
-            ),
+            figures: self.evaluation.map(report::figures).unwrap_or_default(),
+            curves: self
+                .evaluation
+                .map(|found| found.curves.clone())
+                .unwrap_or_default(),
+            columns,
+            lines,
+            queries_note: report::rule(self.dataset).to_owned(),
+            queries: report::sections(self.dataset, self.evaluation, &answers, &picture),
+            missing: Vec::new(),
             card: serde_json::to_string_pretty(&describer.card().to_value())?,
         };
         write_whole(path, report.to_html().as_bytes())?;

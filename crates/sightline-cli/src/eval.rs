@@ -1,5 +1,6 @@
 //! `sightline eval`: a ground truth and a model, descriptor sets or rankings; the protocol's numbers.
 
+mod answers;
 mod described;
 mod distractors;
 mod page;
@@ -7,7 +8,6 @@ mod rankings;
 mod table;
 
 pub(crate) use described::describe_side;
-pub(crate) use page::figures;
 pub(crate) use table::table;
 
 use crate::args::EvalArgs;
@@ -20,10 +20,7 @@ use sightline::card::Card;
 use sightline::dataset::Dataset;
 use sightline::eval::{self, Evaluation, Options, Protocol};
 use sightline::extract::Skipped;
-use sightline::{Aligned, SearchRanking, search};
-
-/// Answers a query on the report page.
-const SHOWN: usize = 10;
+use sightline::{Aligned, SearchRanking};
 
 /// What an evaluation found, and how.
 pub(crate) struct Evaluated {
@@ -35,8 +32,28 @@ pub(crate) struct Evaluated {
     pub(crate) missing: Vec<Skipped>,
     /// How many images that answer no query were added.
     pub(crate) distractors: usize,
-    /// The best answers of every query, for the report page.
-    hits: Option<Vec<Vec<search::Hit>>>,
+    /// The best answers of the queries that the report page shows.
+    answers: answers::Answers,
+}
+
+impl Evaluated {
+    /// Says that pictures have no descriptor.
+    pub(crate) fn warn(&self, screen: &Screen) {
+        if let Some(first) = self.missing.first() {
+            screen.warn(&format!(
+                "{} pictures have no descriptor and are never found, the first is {}",
+                self.missing.len(),
+                printable(&first.name)
+            ));
+        }
+    }
+
+    /// The card of the descriptors, with the protocol that made a score of them.
+    pub(crate) fn evaluated_card(&self) -> Option<serde_json::Value> {
+        let mut value = self.card.as_ref()?.to_value();
+        value["protocol"] = self.evaluation.protocol.name().into();
+        Some(value)
+    }
 }
 
 #[derive(Serialize)]
@@ -74,13 +91,14 @@ pub(crate) fn evaluate(args: &EvalArgs, threads: usize, screen: &Screen) -> anyh
     if let Some(path) = &args.ranks {
         let lists = rankings::ranked_lists(path, &dataset, protocol)?;
         let evaluation = eval::evaluate(&dataset, &lists, protocol, &options)?;
+        let answers = answers::listed(&lists, &shown(args, &evaluation), &dataset);
         return Ok(Evaluated {
             dataset,
             evaluation,
             card: None,
             missing: Vec::new(),
             distractors: 0,
-            hits: None,
+            answers,
         });
     }
     // Before anything is described: a wrong file is found at once.
@@ -111,11 +129,7 @@ pub(crate) fn evaluate(args: &EvalArgs, threads: usize, screen: &Screen) -> anyh
     let database = expanded.database.as_ref().unwrap_or(&database);
     let ranking = SearchRanking::new(queries, database, &dataset)?.with_distractors(&distractors)?;
     let evaluation = eval::evaluate(&dataset, &ranking, protocol, &options)?;
-    let all: Vec<usize> = (0..dataset.query_count()).collect();
-    let hits = match &args.report {
-        Some(_) => Some(ranking.best(&all, SHOWN, dataset.gallery_queries_itself())?),
-        None => None,
-    };
+    let answers = answers::searched(&ranking, &shown(args, &evaluation), &dataset, &distractors)?;
     let distractors = ranking.distractors();
     Ok(Evaluated {
         dataset,
@@ -127,40 +141,34 @@ pub(crate) fn evaluate(args: &EvalArgs, threads: usize, screen: &Screen) -> anyh
             .map(|card| expansion.card(card)),
         missing,
         distractors,
-        hits,
+        answers,
     })
+}
+
+/// The queries that the report page shows; none without a page.
+fn shown(args: &EvalArgs, evaluation: &Evaluation) -> Vec<usize> {
+    match &args.report {
+        Some(_) => sightline::report::chosen(evaluation, args.report_queries),
+        None => Vec::new(),
+    }
 }
 
 /// Prints, writes JSON and the report page.
 fn finish(args: &EvalArgs, found: &Evaluated, screen: &Screen) -> anyhow::Result<Outcome> {
-    let Evaluated {
-        dataset,
-        evaluation,
-        card,
-        missing,
-        distractors,
-        hits,
-    } = found;
-    if !missing.is_empty() {
-        screen.warn(&format!(
-            "{} pictures have no descriptor and are never found, the first is {}",
-            missing.len(),
-            printable(&missing[0].name)
-        ));
-    }
+    found.warn(screen);
     let output = Output {
-        dataset: &dataset.name,
-        evaluation,
-        distractors: *distractors,
-        missing,
-        card: card.as_ref().map(|card| evaluated_card(card, evaluation)),
+        dataset: &found.dataset.name,
+        evaluation: &found.evaluation,
+        distractors: found.distractors,
+        missing: &found.missing,
+        card: found.evaluated_card(),
     };
-    if let (Some(path), Some(hits)) = (&args.report, hits) {
-        let page = page::report(args, dataset, evaluation, card.as_ref(), hits)?;
+    if let Some(path) = &args.report {
+        let page = page::report(args, found, screen)?;
         write_whole(path, page.to_html().as_bytes())?;
         screen.say(&format!("report: {}", path.display()));
     }
-    let text = || table(dataset, *distractors, evaluation);
+    let text = || table(&found.dataset, found.distractors, &found.evaluation);
     match &args.json {
         Some(path) if path.as_os_str() == "-" => print_json(&output)?,
         Some(path) => {
@@ -169,16 +177,9 @@ fn finish(args: &EvalArgs, found: &Evaluated, screen: &Screen) -> anyhow::Result
         }
         None => print(&text())?,
     }
-    Ok(if missing.is_empty() {
+    Ok(if found.missing.is_empty() {
         Outcome::Done
     } else {
         Outcome::SomeFailed
     })
-}
-
-/// The card of the descriptors, with the protocol that made a score of them.
-fn evaluated_card(card: &Card, evaluation: &Evaluation) -> serde_json::Value {
-    let mut value = card.to_value();
-    value["protocol"] = evaluation.protocol.name().into();
-    value
 }

@@ -15,6 +15,7 @@ mod pictures;
 mod progress;
 mod pull;
 mod recipe_choice;
+mod reproduce;
 mod search;
 mod whiten;
 mod whitening_choice;
@@ -46,6 +47,7 @@ fn run(cli: &Cli, screen: &progress::Screen) -> anyhow::Result<Outcome> {
         Command::Whiten { command } => whiten::run(command, screen),
         Command::Search(args) => search::run(args, cli.threads, screen),
         Command::Eval(args) => eval::run(args, cli.threads, screen),
+        Command::Reproduce(args) => reproduce::run(args, cli.threads, screen),
         Command::Bench { command } => bench::run(command, cli.threads, screen),
         Command::Model { command } => model::run(command, cli.threads, screen),
         Command::Dataset { command } => dataset::run(command, screen),

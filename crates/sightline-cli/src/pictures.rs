@@ -103,26 +103,10 @@ pub(crate) fn of_dataset(dataset: &Dataset, folder: Option<&Path>, side: Side) -
         pictures: Vec::new(),
         missing: Vec::new(),
     };
-    let mut index = None;
+    let mut finder = Finder::new(root);
     for (name, bbox) in named {
-        // By path as it stands; only where that fails is the folder searched for the name.
-        let given = root.join(name);
-        let path = if given.is_file() {
-            Some(given)
-        } else if root.as_os_str().is_empty() {
-            None
-        } else {
-            if index.is_none() {
-                let looking = || format!("the pictures of {} were looked for", dataset.name);
-                index = Some(PictureIndex::scan(root).with_context(looking)?);
-            }
-            index
-                .as_ref()
-                .map(|index| index.locate(name))
-                .transpose()?
-                .flatten()
-        };
-        match path {
+        let looking = || format!("the pictures of {} were looked for", dataset.name);
+        match finder.find(name).with_context(looking)? {
             Some(path) => found.pictures.push(Picture {
                 name: name.to_owned(),
                 path,
@@ -143,6 +127,38 @@ pub(crate) fn of_dataset(dataset: &Dataset, folder: Option<&Path>, side: Side) -
         );
     }
     Ok(found)
+}
+
+/// Finds the pictures of a data set by their names below a folder.
+pub(crate) struct Finder {
+    root: PathBuf,
+    index: Option<PictureIndex>,
+}
+
+impl Finder {
+    /// An empty `root` is where the program runs; names are then paths.
+    pub(crate) fn new(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+            index: None,
+        }
+    }
+
+    /// By path as it stands; only where that fails is the folder searched for the name.
+    pub(crate) fn find(&mut self, name: &str) -> anyhow::Result<Option<PathBuf>> {
+        let given = self.root.join(name);
+        if given.is_file() {
+            return Ok(Some(given));
+        }
+        if self.root.as_os_str().is_empty() {
+            return Ok(None);
+        }
+        let index = match &mut self.index {
+            Some(index) => index,
+            none => none.insert(PictureIndex::scan(&self.root)?),
+        };
+        Ok(index.locate(name)?)
+    }
 }
 
 /// A folder in a message; the empty path is where the program runs.

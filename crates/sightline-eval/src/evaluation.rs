@@ -1,6 +1,7 @@
 //! One evaluation: a data set, a ranking and a protocol in, the numbers of the papers out.
 
 use crate::bootstrap::{Bootstrap, Interval};
+use crate::curve::Curve;
 use crate::label_evaluation::{self, Labels};
 use crate::list_evaluation;
 use crate::ranking::{Ranked, Ranking};
@@ -106,6 +107,9 @@ pub struct Evaluation {
     pub confidence_interval: Option<Confidence>,
     /// One entry a query, in the data set's order.
     pub queries: Vec<QueryResult>,
+    /// Precision-recall curves: one a setup that has positives. They are not part of the JSON.
+    #[serde(skip)]
+    pub curves: Vec<Curve>,
 }
 
 /// Evaluates `ranking` on `dataset` by `protocol` (none: [`Protocol::default_for`] the data set).
@@ -167,6 +171,11 @@ pub fn evaluate(
         metrics: found.metrics,
         confidence_interval,
         queries: found.queries,
+        curves: found
+            .curves
+            .into_iter()
+            .filter(|curve| curve.queries > 0)
+            .collect(),
     })
 }
 
@@ -228,6 +237,8 @@ pub(crate) struct Found {
     pub(crate) queries: Vec<QueryResult>,
     /// The metric that gets an interval, and the value of every query that counts in it.
     pub(crate) counted: Option<(&'static str, Vec<f64>)>,
+    /// One a setup; those without queries are dropped afterwards.
+    pub(crate) curves: Vec<Curve>,
 }
 
 /// The k of R@k: those chosen, else the protocol's; 1 is always among them.

@@ -1,5 +1,6 @@
 //! Evaluation against labels: metric learning's recall and dirtorch's labelled sets.
 
+use crate::curve::Curve;
 use crate::evaluation::{Found, Options, QueryResult, for_each_query, recall_ks, share};
 use crate::ranking::{Rank, Ranked, Ranking, Ties};
 use crate::{Protocol, dirtorch, recall};
@@ -77,6 +78,7 @@ fn positions(labels: &Labels<'_>, query: usize, ranked: &Ranked<'_>) -> Vec<usiz
 fn recall(labels: &Labels<'_>, ranking: &dyn Ranking, options: &Options) -> Found {
     let mut found = Found::default();
     let (mut precisions, mut maps) = (Vec::new(), Vec::new());
+    let mut curve = Curve::new("all");
     for_each_query(
         ranking,
         |query| labels.members(query).to_vec(),
@@ -85,6 +87,7 @@ fn recall(labels: &Labels<'_>, ranking: &dyn Ranking, options: &Options) -> Foun
             let members = labels.others(query).count();
             precisions.push(recall::r_precision(&positions, members));
             maps.push(recall::map_at_r(&positions, members));
+            curve.add(&positions, members);
             found.queries.push(QueryResult {
                 first_positive_rank: positions.first().map(|first| first + 1),
                 positives: members,
@@ -112,6 +115,7 @@ fn recall(labels: &Labels<'_>, ranking: &dyn Ranking, options: &Options) -> Foun
     );
     maps.retain(|value| value.is_finite());
     found.counted = Some(("MAP@R", maps));
+    found.curves = vec![curve];
     found
 }
 
@@ -129,6 +133,7 @@ fn dirtorch(labels: &Labels<'_>, ranking: &dyn Ranking, options: &Options) -> Fo
     let mut hits = vec![0_usize; tops.len()];
     let mut found = Found::default();
     let mut aps = Vec::new();
+    let mut curve = Curve::new("all");
     for_each_query(
         ranking,
         |query| labels.members(query).to_vec(),
@@ -145,9 +150,11 @@ fn dirtorch(labels: &Labels<'_>, ranking: &dyn Ranking, options: &Options) -> Fo
             }
             let ap = dirtorch::label_ap(&others, own, members);
             aps.push(ap);
+            let positions = positions(labels, query, ranked);
+            curve.add(&positions, members);
             found.queries.push(QueryResult {
                 ap: (ap >= 0.0).then_some(ap),
-                first_positive_rank: positions(labels, query, ranked).first().map(|first| first + 1),
+                first_positive_rank: positions.first().map(|first| first + 1),
                 positives: members,
                 ..QueryResult::default()
             });
@@ -166,5 +173,6 @@ fn dirtorch(labels: &Labels<'_>, ranking: &dyn Ranking, options: &Options) -> Fo
     }
     aps.retain(|ap| *ap >= 0.0);
     found.counted = Some(("mAP", aps));
+    found.curves = vec![curve];
     found
 }

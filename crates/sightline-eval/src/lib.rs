@@ -23,6 +23,7 @@
 pub mod average_precision;
 pub mod bootstrap;
 pub mod classic;
+pub mod curve;
 pub mod dirtorch;
 mod error;
 mod evaluation;

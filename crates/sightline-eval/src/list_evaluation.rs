@@ -1,6 +1,7 @@
 //! Evaluation against lists of positives and junk: revisited and classic sets.
 
 use crate::average_precision::trapezoid;
+use crate::curve::Curve;
 use crate::evaluation::{Found, Metrics, Options, QueryResult, for_each_query, recall_ks, share};
 use crate::positions::Positions;
 use crate::ranking::{Ranked, Ranking, Ties};
@@ -17,13 +18,15 @@ pub(crate) fn revisited(
 ) -> Found {
     let kappas = kappas(protocol, options);
     let mut measures: [Vec<Measure>; 3] = Default::default();
+    let mut curves = Setup::ALL.map(|setup| Curve::new(setup.name()));
     let wanted = |query: usize| [&lists[query].easy[..], &lists[query].hard, &lists[query].junk].concat();
     for_each_query(ranking, wanted, |query, ranked| {
         let RevisitedLists { easy, hard, junk } = &lists[query];
-        for (setup, measures) in Setup::ALL.into_iter().zip(&mut measures) {
+        let places = measures.iter_mut().zip(&mut curves);
+        for (setup, (measures, curve)) in Setup::ALL.into_iter().zip(places) {
             let (positives, removed) = setup.split(easy, hard, junk);
             measures.push(measure_lists(
-                protocol, ranked, &positives, &removed, &kappas, false,
+                protocol, ranked, &positives, &removed, &kappas, false, curve,
             ));
         }
     });
@@ -57,6 +60,7 @@ pub(crate) fn revisited(
         });
     }
     found.counted = Some(("mAP", counted(medium)));
+    found.curves = curves.into();
     found
 }
 
@@ -73,10 +77,19 @@ pub(crate) fn classic(
     }
     let kappas = kappas(protocol, options);
     let mut measures = Vec::new();
+    let mut curve = Curve::new("all");
     let wanted = |query: usize| [&lists[query].ok[..], &lists[query].junk].concat();
     for_each_query(ranking, wanted, |query, ranked| {
         let ClassicLists { ok, junk } = &lists[query];
-        measures.push(measure_lists(protocol, ranked, &[ok], &[junk], &kappas, true));
+        measures.push(measure_lists(
+            protocol,
+            ranked,
+            &[ok],
+            &[junk],
+            &kappas,
+            true,
+            &mut curve,
+        ));
     });
     let mut found = Found::default();
     let means = means(&measures);
@@ -96,6 +109,7 @@ pub(crate) fn classic(
         })
         .collect();
     found.counted = Some(("mAP", counted(&measures)));
+    found.curves = vec![curve];
     found
 }
 
@@ -109,6 +123,7 @@ fn without_junk(
     let mut found = Found::default();
     let mut firsts = Vec::new();
     let mut aps = Vec::new();
+    let mut curve = Curve::new("all");
     for_each_query(
         ranking,
         |query| lists[query].ok.clone(),
@@ -119,6 +134,7 @@ fn without_junk(
             distinct.dedup();
             let ap = landmarks::ap_at(&positions, distinct.len(), landmarks::LIMIT);
             firsts.push(positions.first().copied());
+            curve.add(&positions, distinct.len());
             found.queries.push(QueryResult {
                 ap: finite(ap).filter(|_| protocol == Protocol::Gldv2),
                 first_positive_rank: positions.first().map(|first| first + 1),
@@ -128,6 +144,7 @@ fn without_junk(
             aps.extend(finite(ap));
         },
     );
+    found.curves = vec![curve];
     found.metrics.push("mAP", f64::NAN);
     if protocol == Protocol::Gldv2 {
         let mean = aps.iter().sum::<f64>() / aps.len() as f64;
@@ -152,7 +169,7 @@ fn kappas(protocol: Protocol, options: &Options) -> Vec<usize> {
     }
 }
 
-/// `empty_is_zero`: dirtorch's classic evaluation counts a query without positives as AP 0, all others leave it out.
+/// Adds the query to `curve`. `empty_is_zero`: dirtorch's classic evaluation counts a query without positives as AP 0, all others leave it out.
 fn measure_lists(
     protocol: Protocol,
     ranked: &Ranked<'_>,
@@ -160,19 +177,19 @@ fn measure_lists(
     removed: &[&[u32]],
     kappas: &[usize],
     empty_is_zero: bool,
+    curve: &mut Curve,
 ) -> Measure {
     if protocol != Protocol::Dirtorch {
         let undefined = match protocol {
             Protocol::Token => Undefined::Infinity,
             _ => Undefined::Nan,
         };
-        return measure(
-            &Positions::from_ranks(ranked, positives, removed, Ties::LowFirst),
-            kappas,
-            undefined,
-        );
+        let found = Positions::from_ranks(ranked, positives, removed, Ties::LowFirst);
+        curve.add(&found.junk_free(), found.named);
+        return measure(&found, kappas, undefined);
     }
     let found = dirtorch::positions_from_ranks(ranked, positives, removed);
+    curve.add(&found.junk_free(), found.named);
     if found.named == 0 && !empty_is_zero {
         return measure(&found, kappas, Undefined::Nan);
     }

@@ -62,9 +62,13 @@ pub(crate) struct EvalArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
 
-    /// Write a self-contained report page
-    #[arg(long, value_name = "FILE", requires = "images")]
+    /// Write a self-contained report page; without the pictures (--images) it shows their names
+    #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
+
+    /// Queries that the page shows with their answers at most, half from the worst and half from the best end
+    #[arg(long, value_name = "N", default_value_t = 100, requires = "report")]
+    pub(crate) report_queries: usize,
 
     #[command(flatten)]
     pub(crate) expansion: ExpansionArgs,
