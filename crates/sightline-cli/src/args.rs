@@ -73,8 +73,9 @@ pub(crate) enum Command {
     Search(Box<SearchArgs>),
     /// Evaluates a model, a set of descriptors or rankings against a ground truth
     Eval(Box<EvalArgs>),
-    /// Looks into a checkpoint, converts it, exports its network, or downloads published weights
+    /// Evaluates a published row and prints published, got and difference
     Reproduce(Box<ReproduceArgs>),
+    /// Looks into a checkpoint, converts it, exports its network, or downloads published weights
     Model {
         #[command(subcommand)]
         command: ModelCommand,

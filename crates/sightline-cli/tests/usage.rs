@@ -76,6 +76,7 @@ fn every_command_has_help_with_an_example() {
         "extract",
         "search",
         "eval",
+        "reproduce",
         "model inspect",
         "model convert",
         "dataset check",

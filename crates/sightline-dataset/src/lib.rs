@@ -56,9 +56,9 @@ mod text_lines;
 pub mod token_split;
 pub mod yaml11;
 
-pub use did_you_mean::suggestion;
 pub use check::{CheckReport, Probe, Totals, check};
 pub use dataset::{ClassicLists, Dataset, Query, RevisitedLists, Truth};
+pub use did_you_mean::suggestion;
 pub use dirtorch_sets::EXPRESSION_NAMES;
 pub use error::DatasetError;
 pub use known_sets::KNOWN_NAMES;

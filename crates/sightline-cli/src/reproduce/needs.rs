@@ -27,13 +27,8 @@ pub(crate) struct Missing {
 
 impl Places {
     pub(crate) fn of(row: &Row, args: &ReproduceArgs) -> Self {
-        let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-        let data_root = args.data_root.clone().unwrap_or_else(|| {
-            ["SIGHTLINE_DATA", "DB_ROOT"]
-                .into_iter()
-                .find_map(variable)
-                .map_or_else(|| PathBuf::from("data"), PathBuf::from)
-        });
+        let data_root = sightline::dataset::pull::data_root(args.data_root.as_deref())
+            .unwrap_or_else(|| PathBuf::from("data"));
         let models = args.models.clone().unwrap_or_else(|| data_root.join("networks"));
         let distractors = row.distractors.as_ref().map(|name| {
             let usual = || data_root.join(name).join(format!("{}.safetensors", row.model));
