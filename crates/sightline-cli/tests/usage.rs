@@ -80,6 +80,8 @@ fn every_command_has_help_with_an_example() {
         "model inspect",
         "model convert",
         "dataset check",
+        "whiten learn",
+        "whiten apply",
         "completions",
         "man",
     ] {

@@ -235,3 +235,16 @@ fn files_that_hold_no_whitening_or_a_newer_one_are_refused() {
     let other = r#"{"x":{"dtype":"F64","shape":[4],"data_offsets":[0,32]}}"#;
     assert!(open(other).contains("holds no whitening"), "{}", open(other));
 }
+
+/// A file as version 1 wrote it must stay readable.
+#[test]
+fn version_1_stays_readable() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/whitening_v1.safetensors"
+    );
+    let read = WhiteningFile::open(path).unwrap();
+    assert_eq!(read.whitenings[0].0, "pca");
+    assert_eq!(read.learned.unwrap().dims, 2);
+    assert_eq!(read.whitenings[0].1.output_dim(), 2);
+}
