@@ -88,7 +88,13 @@ pub(crate) fn evaluate(args: &EvalArgs, threads: usize, screen: &Screen) -> anyh
     };
     options.bootstrap.seed = args.seed;
 
+    let expansion = expansion_choice::chosen(&args.expansion)?;
     if let Some(path) = &args.ranks {
+        if expansion.changes_something() || args.model.whiten.is_some() {
+            return Err(usage(
+                "--ranks are rankings, and only descriptors can be whitened or expanded: give --features or --model",
+            ));
+        }
         let lists = rankings::ranked_lists(path, &dataset, protocol)?;
         let evaluation = eval::evaluate(&dataset, &lists, protocol, &options)?;
         let answers = answers::listed(&lists, &shown(args, &evaluation), &dataset);
@@ -103,7 +109,6 @@ pub(crate) fn evaluate(args: &EvalArgs, threads: usize, screen: &Screen) -> anyh
     }
     // Before anything is described: a wrong file is found at once.
     let distractors = distractors::open(&args.distractors)?;
-    let expansion = expansion_choice::chosen(&args.expansion)?;
     let described = described::described(args, threads, &dataset, screen)?;
     distractors::check(&described.database, &distractors, screen)?;
     let images: Vec<&str> = dataset.images.iter().map(String::as_str).collect();

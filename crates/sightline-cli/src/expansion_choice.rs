@@ -88,7 +88,18 @@ pub(crate) struct Expanded<'a> {
     pub(crate) database: Option<Aligned<'a>>,
 }
 
+/// The same for a search.
+pub(crate) struct ExpandedRows {
+    pub(crate) queries: Option<Vec<f32>>,
+    pub(crate) database: Option<Vec<f32>>,
+}
+
 impl Chosen {
+    /// Whether anything was asked for.
+    pub(crate) fn changes_something(self) -> bool {
+        self.dba.is_some() || self.aqe.is_some()
+    }
+
     /// Augments the database, then expands the queries by it (and by the distractors behind it).
     pub(crate) fn apply<'a>(
         self,
@@ -124,12 +135,8 @@ impl Chosen {
         })
     }
 
-    /// The same for a search: rows of the queries, and of the database; none where they stay as they are.
-    pub(crate) fn apply_to_rows(
-        self,
-        queries: Rows<'_>,
-        database: Rows<'_>,
-    ) -> anyhow::Result<(Option<Vec<f32>>, Option<Vec<f32>>)> {
+    /// The same for a search.
+    pub(crate) fn apply_to_rows(self, queries: Rows<'_>, database: Rows<'_>) -> anyhow::Result<ExpandedRows> {
         let augmented = self
             .dba
             .map(|dba| dba.augment(database))
@@ -143,7 +150,10 @@ impl Chosen {
             .map(|aqe| aqe.expand(queries, wide))
             .transpose()
             .map_err(sightline::Error::from)?;
-        Ok((expanded, augmented))
+        Ok(ExpandedRows {
+            queries: expanded,
+            database: augmented,
+        })
     }
 
     /// The card of what was made of descriptors with that card.
@@ -152,7 +162,7 @@ impl Chosen {
             k: one.k,
             alpha: one.alpha,
         };
-        if self.dba.is_some() || self.aqe.is_some() {
+        if self.changes_something() {
             card.identity.expansion = Some(ExpansionIdentity {
                 dba: self.dba.map(stated),
                 aqe: self.aqe.map(stated),

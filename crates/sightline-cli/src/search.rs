@@ -94,11 +94,13 @@ pub(crate) fn run(args: &SearchArgs, threads: usize, screen: &Screen) -> anyhow:
         None
     };
     let dim = set.dim();
-    let (expanded, augmented) = expansion.apply_to_rows(query.rows(), set.rows())?;
+    let expanded = expansion.apply_to_rows(query.rows(), set.rows())?;
     let asked = expanded
+        .queries
         .as_ref()
         .map_or(query.rows(), |rows| search::Rows::f32(rows, dim));
-    let rows = augmented
+    let rows = expanded
+        .database
         .as_ref()
         .map_or(set.rows(), |rows| search::Rows::f32(rows, dim));
     let hits = search::top_k(asked, rows, args.k, Some(&[own]))?;

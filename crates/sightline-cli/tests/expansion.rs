@@ -61,6 +61,11 @@ fn wrong_settings_name_the_right_ones() {
     wrong("--aqe 3");
     wrong("--aqe 3 3 --rerank aqe:k=3,alpha=3").complains("--rerank");
     wrong("--dba k=1,alpha=1 --distractors db.safetensors").complains("--distractors");
+    place.write("ranks.txt", "scene01_easy1\n");
+    place
+        .run("eval --dataset gnd.json --ranks ranks.txt --aqe 3 3")
+        .ends(2)
+        .complains("--ranks are rankings");
     place
         .run(&format!("{EVAL} --aqe 31 3"))
         .ends(3)
@@ -158,5 +163,7 @@ fn pooling_over_scales_is_chosen() {
     assert_eq!(scales("")["pooling"], "cirtorch");
     eval("--gemp 2").ends(2).complains("--pooling gem");
     eval("--pooling gem --gemp 0").ends(2).complains("above 0");
-    eval("--pooling superglobal-mx").ends(2).complains("'superglobal-max'");
+    eval("--pooling superglobal-mx")
+        .ends(2)
+        .complains("'superglobal-max'");
 }
