@@ -11,6 +11,7 @@ mod manual;
 mod model;
 mod model_choice;
 mod output;
+mod panics;
 mod pictures;
 mod progress;
 mod pull;
@@ -34,7 +35,7 @@ fn main() -> ExitCode {
         return output::fail(&anyhow::Error::new(error).context("The threads could not be started"));
     }
     let screen = progress::Screen::new(cli.quiet);
-    match run(&cli, &screen) {
+    match panics::guarded(|| run(&cli, &screen)) {
         Ok(outcome) => outcome.exit_code(),
         Err(error) => output::fail(&error),
     }
