@@ -21,7 +21,7 @@ pub(crate) use dataset::DatasetCommand;
 pub(crate) use demo::DemoArgs;
 pub(crate) use eval::EvalArgs;
 pub(crate) use expansion::ExpansionArgs;
-pub(crate) use extract::{ExtractArgs, ExtractCommand, Side};
+pub(crate) use extract::{ExtractArgs, ExtractCommand, Side, Sides};
 pub(crate) use model::{ExportFormat, ModelCommand};
 pub(crate) use network::{ModelArgs, PoolingChoice};
 pub(crate) use pull::{PullArgs, TableArgs};

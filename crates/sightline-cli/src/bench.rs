@@ -1,8 +1,6 @@
 //! `sightline bench`: how fast the parts are, and how much memory they need.
 
-use crate::args::{
-    BenchCommand, BenchExtractArgs, BenchPrepareArgs, BenchSearchArgs, ModelArgs, RecipeArgs, Side,
-};
+use crate::args::{BenchCommand, BenchExtractArgs, BenchPrepareArgs, BenchSearchArgs, ModelArgs, RecipeArgs};
 use crate::output::{Outcome, print, print_json, usage};
 use crate::progress::Screen;
 use crate::{model_choice, pictures, recipe_choice};
@@ -214,7 +212,7 @@ fn whole_way(args: &BenchExtractArgs, threads: usize, screen: &Screen) -> anyhow
         ..RecipeArgs::default()
     };
     let model = model_choice::model(&options, screen)?;
-    let found = pictures::of_images(&folder.to_string_lossy(), None, Side::Database)?;
+    let found = pictures::of_folder(folder)?;
     let mut describer =
         model_choice::describer(&model, &options, &recipe, threads, model_choice::EXTRACTING)?;
     let scratch = tempfile::tempdir().context("a folder for the set could not be made")?;
@@ -379,7 +377,7 @@ fn prepare(args: &BenchPrepareArgs, screen: &Screen) -> anyhow::Result<()> {
 
 /// The bytes of the first pictures of a folder.
 fn files(folder: &Path, at_most: usize) -> anyhow::Result<Vec<Vec<u8>>> {
-    let found = pictures::of_images(&folder.to_string_lossy(), None, Side::Database)?;
+    let found = pictures::of_folder(folder)?;
     let read = |picture: &sightline::extract::Picture| {
         std::fs::read(&picture.path).with_context(|| format!("{} could not be read", picture.path.display()))
     };

@@ -102,7 +102,7 @@ fn own_pictures(
     screen: &Screen,
 ) -> anyhow::Result<Outcome> {
     let spec = folder.to_string_lossy();
-    let found = pictures::of_images(&spec, None, Side::Database)?;
+    let found = pictures::of_folder(folder)?;
     let (database, described) = describe(&found.pictures, describer, "pictures", screen)?;
     if database.is_empty() {
         anyhow::bail!("None of the pictures in {} could be read.", folder.display());

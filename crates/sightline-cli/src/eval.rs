@@ -14,7 +14,7 @@ use crate::args::EvalArgs;
 use crate::extract::printable;
 use crate::output::{Outcome, print, print_json, usage, write_whole};
 use crate::progress::Screen;
-use crate::{expansion_choice, pictures};
+use crate::{expansion_choice, model_choice, pictures};
 use serde::Serialize;
 use sightline::card::Card;
 use sightline::dataset::Dataset;
@@ -73,6 +73,7 @@ pub(crate) fn run(args: &EvalArgs, threads: usize, screen: &Screen) -> anyhow::R
 
 /// Evaluates; prints nothing but remarks.
 pub(crate) fn evaluate(args: &EvalArgs, threads: usize, screen: &Screen) -> anyhow::Result<Evaluated> {
+    model_choice::check(&args.model, &args.recipe)?;
     let dataset = pictures::open(&args.dataset, args.data_root.as_deref(), args.images.as_deref())?;
     dataset.validate()?;
     let protocol = match &args.protocol {

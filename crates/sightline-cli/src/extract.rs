@@ -1,21 +1,23 @@
 //! `sightline extract`: pictures to a descriptor set.
 
-use crate::args::{ExtractArgs, ExtractCommand};
+use crate::args::{ExtractArgs, ExtractCommand, Side, Sides};
 use crate::output::{Outcome, print_json, usage};
+use crate::pictures::Found;
 use crate::progress::Screen;
 use crate::{model_choice, pictures, whitening_choice};
 use serde::Serialize;
+use sightline::Describer;
 use sightline::descriptor::{self, RowType, Shard};
 use sightline::extract::{Extraction, Skipped, read_skipped, skipped_path, write_skipped};
 use std::path::{Path, PathBuf};
 
 #[derive(Serialize)]
-struct Summary<'a> {
+struct Summary {
     output: String,
     described: usize,
     resumed: usize,
     dim: usize,
-    skipped: &'a [Skipped],
+    skipped: Vec<Skipped>,
     card: serde_json::Value,
 }
 
@@ -34,8 +36,9 @@ pub(crate) fn run(args: &ExtractArgs, threads: usize, screen: &Screen) -> anyhow
         })?),
         None => None,
     };
+    model_choice::check(&args.model, &args.recipe)?;
     let model = model_choice::model(&args.model, screen)?;
-    let found = pictures::of_images(images, args.pictures.as_deref(), args.side)?;
+    let jobs = jobs(args, images, output)?;
     let mut describer = model_choice::describer(
         &model,
         &args.model,
@@ -44,6 +47,57 @@ pub(crate) fn run(args: &ExtractArgs, threads: usize, screen: &Screen) -> anyhow
         model_choice::EXTRACTING,
     )?;
     whitening_choice::list(&describer.whitening_remarks(), screen);
+    let mut summaries = Vec::new();
+    for (output, found) in jobs {
+        summaries.push(describe(args, &output, found, shard, &mut describer, screen)?);
+    }
+    if args.json {
+        match &summaries[..] {
+            [only] => print_json(only)?,
+            [database, queries, ..] => {
+                print_json(&serde_json::json!({ "database": database, "queries": queries }))?;
+            }
+            [] => {}
+        }
+    }
+    let all_well = summaries.iter().all(|summary| summary.skipped.is_empty());
+    Ok(if all_well {
+        Outcome::Done
+    } else {
+        Outcome::SomeFailed
+    })
+}
+
+/// What is described, and the files it goes into.
+fn jobs(args: &ExtractArgs, images: &str, output: &Path) -> anyhow::Result<Vec<(PathBuf, Found)>> {
+    let folder = args.pictures.as_deref();
+    if Path::new(images).is_dir() && folder.is_none() {
+        return Ok(vec![(output.to_owned(), pictures::of_folder(Path::new(images))?)]);
+    }
+    let dataset = pictures::open_images(images, args.data_root.as_deref(), folder)?;
+    let side = |side, output: &Path| -> anyhow::Result<(PathBuf, Found)> {
+        Ok((output.to_owned(), pictures::of_dataset(&dataset, folder, side)?))
+    };
+    Ok(match args.side {
+        // As dirtorch's extract_features.py: one file where there are no queries apart.
+        Sides::Both if !dataset.queries.is_empty() => {
+            let (database, queries) = descriptor::side_files(output);
+            vec![side(Side::Database, &database)?, side(Side::Queries, &queries)?]
+        }
+        Sides::Database | Sides::Both => vec![side(Side::Database, output)?],
+        Sides::Queries => vec![side(Side::Queries, output)?],
+    })
+}
+
+/// Describes the pictures of one side into its set.
+fn describe(
+    args: &ExtractArgs,
+    output: &Path,
+    found: Found,
+    shard: Option<Shard>,
+    describer: &mut Describer,
+    screen: &Screen,
+) -> anyhow::Result<Summary> {
     let card = describer.card().clone();
     let mut options = describer.options();
     options.batch = args.batch.max(1);
@@ -84,20 +138,13 @@ pub(crate) fn run(args: &ExtractArgs, threads: usize, screen: &Screen) -> anyhow
         card.identity.dim,
         output.display()
     ));
-    if args.json {
-        print_json(&Summary {
-            output: output.display().to_string(),
-            described: report.done,
-            resumed: report.resumed,
-            dim: card.identity.dim,
-            skipped: &skipped,
-            card: card.to_value(),
-        })?;
-    }
-    Ok(if skipped.is_empty() {
-        Outcome::Done
-    } else {
-        Outcome::SomeFailed
+    Ok(Summary {
+        output: output.display().to_string(),
+        described: report.done,
+        resumed: report.resumed,
+        dim: card.identity.dim,
+        skipped,
+        card: card.to_value(),
     })
 }
 

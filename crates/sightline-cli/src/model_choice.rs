@@ -19,11 +19,32 @@ pub(crate) const EVALUATING: f64 = 0.25;
 /// The same where it extracts (`extract_features.py`).
 pub(crate) const EXTRACTING: f64 = 0.5;
 
-/// Opens the model that was asked for.
-pub(crate) fn model(args: &ModelArgs, screen: &Screen) -> anyhow::Result<Model> {
+/// Refuses what is wrong in the options by themselves, before any file is looked at.
+pub(crate) fn check(args: &ModelArgs, recipe: &RecipeArgs) -> anyhow::Result<()> {
+    known_architecture(args)?;
+    let fits = |scale: &f64| *scale > 0.0 && *scale <= 16.0;
+    if let Some(wrong) = args.scales.iter().find(|scale| !fits(scale)) {
+        return Err(usage(format!(
+            "--scales {wrong}: a scale is a number above 0 and at most 16"
+        )));
+    }
+    // Without a name the model's own recipe is changed, which is only known once it was opened.
+    if recipe.recipe.is_some() || !recipe.trfs.is_empty() {
+        recipe_choice::recipe(recipe, recipe_choice::TEXTS, None)?;
+    }
+    Ok(())
+}
+
+fn known_architecture(args: &ModelArgs) -> anyhow::Result<()> {
     if let Some(name) = &args.arch {
         Architecture::parse(name).map_err(|error| usage(error.to_string()))?;
     }
+    Ok(())
+}
+
+/// Opens the model that was asked for.
+pub(crate) fn model(args: &ModelArgs, screen: &Screen) -> anyhow::Result<Model> {
+    known_architecture(args)?;
     let Some(path) = &args.model else {
         return Err(usage(
             "No model was given. Name a checkpoint with --model FILE (and --arch NAME where it does not say its own), or try \
@@ -107,16 +128,12 @@ pub(crate) fn describer(
     threads: usize,
     power: f64,
 ) -> anyhow::Result<Describer> {
-    if let Some(wrong) = args
-        .scales
-        .iter()
-        .find(|scale| !(**scale > 0.0 && **scale <= 16.0))
-    {
-        return Err(usage(format!(
-            "--scales {wrong}: a scale is a number above 0 and at most 16"
-        )));
-    }
-    let fallback = model.recipe.as_deref().unwrap_or("photos");
+    check(args, recipe)?;
+    let fallback = if recipe.trfs.is_empty() {
+        model.recipe.as_deref().unwrap_or("photos")
+    } else {
+        recipe_choice::TEXTS
+    };
     let recipe_made = recipe_choice::recipe(recipe, fallback, model.preprocess.as_ref())?;
     let scales = if args.scales.is_empty() {
         vec![1.0]

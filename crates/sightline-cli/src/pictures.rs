@@ -40,18 +40,17 @@ fn options(data_root: Option<&Path>, folder: Option<&Path>) -> OpenOptions {
     }
 }
 
-/// The pictures that IMAGES means: a picture, a folder, a list, a ground truth or a dirtorch data set.
-pub(crate) fn of_images(spec: &str, folder: Option<&Path>, side: Side) -> anyhow::Result<Found> {
-    let path = Path::new(spec);
-    if path.is_dir() && folder.is_none() {
-        return of_folder(path);
-    }
+/// What IMAGES means: a picture, a folder, a list, a ground truth or a known or dirtorch data set.
+pub(crate) fn open_images(
+    spec: &str,
+    data_root: Option<&Path>,
+    folder: Option<&Path>,
+) -> anyhow::Result<Dataset> {
     let options = OpenOptions {
-        pictures: folder.map(Path::to_owned),
         folders: Folders::Pictures,
-        ..OpenOptions::default()
+        ..options(data_root, folder)
     };
-    of_dataset(&dataset::open(spec, &options)?, folder, side)
+    Ok(dataset::open(spec, &options)?)
 }
 
 /// What there is no picture of.
@@ -69,7 +68,7 @@ pub(crate) fn of_folder(folder: &Path) -> anyhow::Result<Found> {
     if index.is_empty() {
         anyhow::bail!("The folder {} holds no pictures.", folder.display());
     }
-    let picture = |relative: &PathBuf| Picture::new(relative.to_string_lossy(), folder.join(relative));
+    let picture = |relative: &PathBuf| Picture::new(relative.to_string_lossy(), index.root().join(relative));
     Ok(Found {
         pictures: index.relative_paths().iter().map(picture).collect(),
         missing: index

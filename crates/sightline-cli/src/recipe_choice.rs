@@ -6,6 +6,9 @@ use sightline::checkpoint::recognise::Preprocess;
 use sightline::image::decode::{Orientation, Truncated};
 use sightline::image::recipe::{Recipe, RecipeError};
 
+/// The recipe that transform texts change where none is named: dirtorch's, so that they alone say what is done.
+pub(crate) const TEXTS: &str = "dirtorch";
+
 /// The recipe that was asked for: a named one with what was overridden.
 ///
 /// `fallback` is the name to start from where none was given, `preprocess` is the checkpoint's.

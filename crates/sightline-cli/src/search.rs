@@ -45,6 +45,7 @@ pub(crate) fn run(args: &SearchArgs, threads: usize, screen: &Screen) -> anyhow:
     if args.k == 0 {
         return Err(usage("-k 0 asks for no answers"));
     }
+    model_choice::check(&args.model, &args.recipe)?;
     let expansion = expansion_choice::chosen(&args.expansion)?;
     let model = model_choice::model(&args.model, screen)?;
     let set = args.features.as_ref().map(DescriptorSet::open).transpose()?;

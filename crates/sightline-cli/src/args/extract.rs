@@ -8,7 +8,7 @@ use std::path::PathBuf;
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 #[command(
     after_help = "IMAGES is a folder (searched recursively), a picture, a list (@list.txt, one path a line), a ground truth \
-with --images, or a dirtorch data set such as 'ImageList(\"list.txt\",\"root\")'.\n\nExamples:\n  \
+with --images, a known name under --data-root, or a dirtorch data set such as 'ImageList(\"list.txt\",\"root\")'.\n\nExamples:\n  \
 sightline extract photos -o photos.safetensors --model weights.pth --arch resnet18:layer3/gem\n  \
 sightline extract gnd_kth.pkl --images jpg --side queries -o q.safetensors --model weights.pth\n  \
 sightline extract photos -o part1.safetensors --shard 1/4 --model weights.pth\n  \
@@ -30,9 +30,14 @@ pub(crate) struct ExtractArgs {
     #[arg(long = "images", value_name = "FOLDER")]
     pub(crate) pictures: Option<PathBuf>,
 
-    /// Which side of a ground truth to describe
+    /// Folder that holds the known data sets (default: $SIGHTLINE_DATA, then $DB_ROOT)
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) data_root: Option<PathBuf>,
+
+    /// Which side of a ground truth to describe; both: into NAME.dbdescs.npy and NAME.qdescs.npy, as dirtorch (one file where the
+    /// images query themselves)
     #[arg(long, value_enum, default_value = "database")]
-    pub(crate) side: Side,
+    pub(crate) side: Sides,
 
     /// Store float16 in place of float32
     #[arg(long)]
@@ -79,7 +84,16 @@ pub(crate) enum ExtractCommand {
     },
 }
 
+/// What `--side` takes.
 #[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Sides {
+    Database,
+    Queries,
+    Both,
+}
+
+/// One side of a data set.
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Side {
     Database,
     Queries,

@@ -22,7 +22,8 @@ pub(crate) struct RecipeArgs {
     #[arg(long, value_name = "PIXELS")]
     pub(crate) square: Option<u32>,
 
-    /// dirtorch's transform text, such as "Scale(1050, largest=True)"; several are several passes, pooled
+    /// dirtorch's transform text, such as "Scale(1050, largest=True)", or "" for the picture as it is; several (also by giving the
+    /// option again) are several passes, pooled. Without --recipe nothing else is done to a picture
     #[arg(long, value_name = "TEXT", num_args = 1..)]
     pub(crate) trfs: Vec<String>,
 

@@ -9,7 +9,7 @@ use crate::{model_choice, pictures, whitening_choice};
 use sightline::Describer;
 use sightline::card::{refuse_to_mix, remarks};
 use sightline::dataset::Dataset;
-use sightline::descriptor::DescriptorSet;
+use sightline::descriptor::{DescriptorSet, open_sides};
 use sightline::extract::Skipped;
 use std::path::Path;
 
@@ -79,10 +79,11 @@ pub(super) fn check_alike(
 }
 
 fn from_sets(features: &Path, query_features: Option<&Path>, dataset: &Dataset) -> anyhow::Result<Described> {
-    let database = DescriptorSet::open(features)?;
+    let (database, beside) = open_sides(features)?;
     let queries = match (query_features, dataset.gallery_queries_itself()) {
         (Some(path), false) => Some(DescriptorSet::open(path)?),
         (None, true) => None,
+        (None, false) if beside.is_some() => beside,
         (None, false) => {
             return Err(usage(format!(
                 "{} has queries of its own: name their descriptors with --query-features",

@@ -6,6 +6,7 @@
 
 pub(crate) mod checkpoint_file;
 pub(crate) mod onnx_file;
+pub(crate) mod pickle_file;
 pub(crate) mod png_file;
 
 use assert_cmd::Command;
