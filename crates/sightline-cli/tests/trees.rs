@@ -197,6 +197,36 @@ fn tokens_tree_is_evaluated_and_its_splits_found() {
 }
 
 #[test]
+fn sets_of_metric_learning_are_found_where_they_are_unpacked() {
+    let place = Place::new();
+    place.draw_scenes("drawn", 1);
+    let picture = place.read("drawn/scene01_query.png");
+    for file in [
+        "CUB_200_2011/images/101.A/a.png",
+        "CUB_200_2011/images/102.B/b.png",
+    ] {
+        place.write(&format!("data/{file}"), &picture);
+    }
+    place.write(
+        "data/CUB_200_2011/images.txt",
+        "1 101.A/a.png\n2 102.B/b.png\n3 1.C/c.png\n",
+    );
+    place.write("data/CUB_200_2011/image_class_labels.txt", "1 101\n2 102\n3 1\n");
+    place.write(
+        "data/CUB_200_2011/bounding_boxes.txt",
+        "1 0 0 9 9\n2 0 0 9 9\n3 0 0 9 9\n",
+    );
+    place.write("data/Stanford_Online_Products/chair_final/x_0.png", &picture);
+    let list = "image_id class_id super_class_id path\n1 7 1 chair_final/x_0.png\n";
+    place.write("data/Stanford_Online_Products/Ebay_test.txt", list);
+    assert_eq!(
+        is_sound(&place, "cub200", &["--data-root", "data"], 2)["totals"]["classes"],
+        2
+    );
+    is_sound(&place, "SOP", &["--data-root", "data"], 1);
+}
+
+#[test]
 fn csas_descriptors_are_evaluated_in_its_tree() {
     let place = tree("elsewhere", &["data/annotations/roxford5k/gnd_roxford5k.pkl"]);
     // Ten images and two queries: the first query is near the first five, the other near the rest.

@@ -1,5 +1,6 @@
 //! Pictures by class, classes in order of first appearance: the form of leftthomas/CGD's data dicts.
 
+use crate::dirtorch_lists::{Label, LabelledList};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
@@ -21,6 +22,17 @@ impl ClassLists {
         }
         self.places.insert(label.to_owned(), self.classes.len());
         self.classes.push((label.to_owned(), vec![picture]));
+    }
+
+    /// The pictures class by class, and the label of each.
+    pub(crate) fn labelled(&self) -> LabelledList {
+        let pairs = self.classes.iter().flat_map(|(label, pictures)| {
+            let label = Label::Text(label.clone());
+            pictures
+                .iter()
+                .map(move |picture| (picture.clone(), label.clone()))
+        });
+        pairs.collect()
     }
 }
 

@@ -92,16 +92,7 @@ fn named<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn folder(files: &[&str]) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        for file in files {
-            let path = folder.path().join(file);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, b"").unwrap();
-        }
-        folder
-    }
+    use crate::pictures::tests::folder;
 
     #[test]
     fn subfolders_are_classes() {

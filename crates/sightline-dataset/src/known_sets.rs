@@ -16,7 +16,7 @@ use crate::dirtorch_lists::Label;
 use crate::open::{labelled, open_classic, open_file};
 use crate::sfm120k::Sfm120k;
 use crate::text_lines::read_text;
-use crate::{Dataset, DatasetError, OpenOptions, dirtorch_lists, gldv2, oxford_text, revisitop1m};
+use crate::{Dataset, DatasetError, OpenOptions, cub, dirtorch_lists, gldv2, oxford_text, revisitop1m, sop};
 use std::path::{Path, PathBuf};
 
 /// Names that are looked for under the data root, whatever their case.
@@ -27,6 +27,8 @@ pub const KNOWN_NAMES: &[&str] = &[
     "rparis6k",
     "revisitop1m",
     "cars196",
+    "cub200",
+    "sop",
     "gldv2-train",
     "gldv2-clean",
     "gldv2-clean-train",
@@ -61,6 +63,8 @@ pub(crate) fn open(name: &str, options: &OpenOptions) -> Option<Result<Dataset, 
         .find(|known| known.eq_ignore_ascii_case(name))?;
     Some(match *name {
         "cars196" => cars(name, options),
+        "cub200" => birds(name, options),
+        "sop" => products(name, options),
         "revisitop1m" => distractors(name, options),
         "gldv2-train" | "gldv2-clean" => landmarks(name, options),
         "gldv2-clean-train" | "gldv2-clean-val" => landmarks_split(name, options),
@@ -150,6 +154,29 @@ fn cars(name: &str, options: &OpenOptions) -> Result<Dataset, DatasetError> {
     let mut dataset = open_file(&first_file(name, &folders, &["cars_annos.mat".to_owned()])?)?;
     name.clone_into(&mut dataset.name);
     Ok(dataset)
+}
+
+/// The test classes of CUB-200-2011; pictures are named without their folders, as leftthomas/CGD names them.
+fn birds(name: &str, options: &OpenOptions) -> Result<Dataset, DatasetError> {
+    let folders = folders(name, &["CUB_200_2011", "cub200", ""], options)?;
+    let lists = ["images.txt", "image_class_labels.txt", "bounding_boxes.txt"];
+    let path = first_file(name, &folders, &[lists[1].to_owned()])?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let [images, labels, boxes] = lists.map(|list| read_text(&folder.join(list)));
+    let cub = cub::read(&images?, &labels?, &boxes?)
+        .map_err(|reason| DatasetError::malformed(&path, "the lists of CUB-200-2011", reason))?;
+    let list = cub.test.labelled();
+    Ok(labelled(list, None, name, Some(folder.join("images"))))
+}
+
+/// The test classes of Stanford Online Products, likewise.
+fn products(name: &str, options: &OpenOptions) -> Result<Dataset, DatasetError> {
+    let folders = folders(name, &["Stanford_Online_Products", "sop", ""], options)?;
+    let path = first_file(name, &folders, &["Ebay_test.txt".to_owned()])?;
+    let lists = sop::read(&read_text(&path)?)
+        .map_err(|reason| DatasetError::malformed(&path, "a list of Stanford Online Products", reason))?;
+    let root = path.parent().map(Path::to_path_buf);
+    Ok(labelled(lists.labelled(), None, name, root))
 }
 
 /// The million distractors: a list and the folder `jpg` beside it.
