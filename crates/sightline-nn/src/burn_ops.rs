@@ -75,17 +75,14 @@ impl Ops for BurnOps {
     }
 
     fn global_mean(&mut self, x: Tensor<4>) -> Tensor<2> {
-        let [batch, channels, height, width] = x.dims();
-        x.reshape([batch, channels, height * width])
-            .mean_dim(2)
-            .reshape([batch, channels])
+        let [_, _, height, width] = x.dims();
+        self.global_sum(x) / (height * width) as f32
     }
 
     fn global_sum(&mut self, x: Tensor<4>) -> Tensor<2> {
-        let [batch, channels, height, width] = x.dims();
-        x.reshape([batch, channels, height * width])
-            .sum_dim(2)
-            .reshape([batch, channels])
+        let [batch, channels, ..] = x.dims();
+        // Row by row first: one running float32 sum over a large map loses digits.
+        x.sum_dim(3).sum_dim(2).reshape([batch, channels])
     }
 
     fn global_max(&mut self, x: Tensor<4>) -> Tensor<2> {

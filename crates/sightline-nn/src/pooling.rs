@@ -7,8 +7,9 @@ mod rmac;
 
 use crate::Ops;
 use crate::parameters::Parameters;
+use crate::weights::Weights;
 use burn::module::{Module, Param};
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use std::fmt;
 
 pub use gem::{GEM_EPSILON, gem};
@@ -110,6 +111,13 @@ pub struct Pooling {
 }
 
 impl Pooling {
+    /// A pooling that no file gives, for maps of that many channels: its powers are the kind's own.
+    pub fn new(kind: PoolingKind, channels: usize) -> Self {
+        let none = Weights::new();
+        let mut parameters = Parameters::from_weights(&none, &Device::flex());
+        Self::take(&mut parameters, "", kind, channels, Power::Optional)
+    }
+
     /// Takes `{name}.p` where the kind has one.
     pub(crate) fn take(
         parameters: &mut Parameters<'_>,

@@ -28,6 +28,9 @@ mod images_decode;
 #[cfg(feature = "nn")]
 #[path = "golden/models.rs"]
 mod models;
+#[cfg(feature = "nn")]
+#[path = "golden/pool.rs"]
+mod pool;
 #[path = "golden/whiten.rs"]
 mod whiten;
 
@@ -47,6 +50,8 @@ fn area(name: &str) -> Option<Compute> {
         "images" => Some(images::run),
         #[cfg(feature = "nn")]
         "models" => Some(models::run),
+        #[cfg(feature = "nn")]
+        "pool" => Some(pool::run),
         "whiten" => Some(whiten::run),
         _ => None,
     }
