@@ -124,7 +124,7 @@ impl Describer {
         let mut executor = model.executor(&settings.device, threads)?;
         let dim = match model.dim() {
             Some(dim) => dim,
-            None => dim_by_running(model, executor.as_mut(), recipes.recipe())?,
+            None => dim_by_running(model, executor.as_mut(), recipes.recipe(), settings.max_pixels)?,
         };
         let runtime = executor.describe();
         let identity = Identity {
@@ -336,10 +336,23 @@ fn check_picture_size(model: &Model, recipe: &Recipe, passes: &[f64]) -> Result<
 }
 
 /// Length of the descriptors of a network whose file does not say it: that of a gray picture.
-fn dim_by_running(model: &Model, executor: &mut dyn Executor, recipe: &Recipe) -> Result<usize, Error> {
+fn dim_by_running(
+    model: &Model,
+    executor: &mut dyn Executor,
+    recipe: &Recipe,
+    max_pixels: u64,
+) -> Result<usize, Error> {
     const USUAL: u32 = 224;
     let side = recipe_size(recipe).unwrap_or(USUAL) as usize;
     let [height, width] = model.picture_size().unwrap_or([side, side]);
+    if (height as u64).saturating_mul(width as u64) > max_pixels {
+        return Err(Error::Onnx {
+            path: model.source.clone(),
+            reason: format!(
+                "it takes pictures of {width}x{height} pixels, and pictures with more than {max_pixels} are refused."
+            ),
+        });
+    }
     let picture = Tensor {
         shape: vec![1, 3, height, width],
         data: vec![0.0; 3 * height * width],

@@ -8,6 +8,9 @@ use sightline_plan::{
 };
 use std::path::{Path, PathBuf};
 
+/// Descriptors are not longer than this: a file may say anything.
+const LONGEST: usize = 1 << 20;
+
 /// How somebody else's ONNX file is used; a file that Sightline exported needs nothing of it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct OnnxSettings {
@@ -50,11 +53,17 @@ impl OnnxNetwork {
             4 => shape.get(1),
             _ => shape.last(),
         };
+        let dim = facts.as_ref().map(|facts| facts.dim).or(said.copied().flatten());
+        if let Some(dim) = dim.filter(|dim| *dim > LONGEST) {
+            return Err(refused(format!(
+                "its descriptors would have {dim} values, where at most {LONGEST} are taken."
+            )));
+        }
         Ok(Self {
             path: path.to_owned(),
             sha256: hash(&model),
             picture_size: header.picture_size(),
-            dim: facts.as_ref().map(|facts| facts.dim).or(said.copied().flatten()),
+            dim,
             output: output.name.clone(),
             axes,
             pooling: settings.pooling,
