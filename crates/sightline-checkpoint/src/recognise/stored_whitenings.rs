@@ -7,6 +7,9 @@ use super::whitening::{WhiteningForm, WhiteningParams};
 use crate::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
+/// Whitenings of a file at most: each is looked for among all tensors, and a list of millions is no list of ours.
+const MOST: usize = 1000;
+
 /// The metadata's key.
 pub const WHITENINGS: &str = "whitenings";
 
@@ -40,7 +43,7 @@ pub fn store_whitenings(whitenings: &[(String, WhiteningParams)]) -> Option<(Vec
 pub(super) fn take_stored(text: &str, tensors: &mut Vec<(String, Tensor)>) -> Vec<(String, WhiteningParams)> {
     let entries: Vec<Entry> = serde_json::from_str(text).unwrap_or_default();
     let mut found = Vec::new();
-    for (index, entry) in entries.into_iter().enumerate() {
+    for (index, entry) in entries.into_iter().take(MOST).enumerate() {
         let prefix = format!("whitening.{index}.");
         let part = |wanted: &str| {
             let tensor = tensors
