@@ -42,7 +42,7 @@ pub enum Project {
     Netvlad,
     /// leftthomas/CGD.
     Cgd,
-    /// A plain state dict of torchvision's ResNets.
+    /// A plain state dict of torchvision's networks.
     Torchvision,
     /// Weights of no known layout, or no weights at all.
     Unknown,
@@ -244,6 +244,21 @@ mod tests {
         assert_eq!(known.trunk.as_deref(), Some("resnet18:layer2"));
         assert_eq!(known.architecture, None);
         assert_eq!(known.state_dict.len(), 5);
+    }
+
+    #[test]
+    fn torchvisions_other_networks_are_known_by_their_two_parts() {
+        let project = |names: &[&str]| recognise(&weights(names)).project;
+        assert_eq!(
+            project(&["features.0.weight", "classifier.6.bias"]),
+            Project::Torchvision
+        );
+        assert_eq!(
+            project(&["features.conv0.weight", "classifier.weight"]),
+            Project::Torchvision
+        );
+        assert_eq!(project(&["features.0.weight", "pool.p"]), Project::Cirtorch);
+        assert_eq!(project(&["features.0.weight"]), Project::Unknown);
     }
 
     #[test]

@@ -214,6 +214,23 @@ fn max_pool_rounds_as_told() {
 }
 
 #[test]
+fn mean_pool_counts_its_padding() {
+    let x = counting(&[1, 1, 4, 5]);
+    let window = |size: usize, padding: usize| Window {
+        size: [size; 2],
+        stride: [2, 2],
+        padding: [padding; 2],
+        ceil: false,
+    };
+    let pool = |window: Window| compute(&x, |plan, x| plan.step(Operation::MeanPool(window), &[x]));
+    // The last column has no window of its own.
+    assert_eq!(pool(window(2, 0)), tensor(&[1, 1, 2, 2], &[3.0, 5.0, 13.0, 15.0]));
+    let corner = pool(window(3, 1));
+    assert_eq!(corner.shape, [1, 1, 2, 3]);
+    assert!((corner.data[0] - (1.0 + 5.0 + 6.0) / 9.0).abs() < 1e-6);
+}
+
+#[test]
 fn resizing_follows_the_other_map() {
     let x = counting(&[1, 1, 2, 3]);
     let like = |how: Interpolation, map: Tensor| {
@@ -276,6 +293,46 @@ fn folding_keeps_the_values() {
     let shared = convolution_and_norm(true);
     assert_eq!(norms(&shared.clone().fold_batch_norms()), 1);
     assert_eq!(run(&shared), run(&shared.clone().fold_batch_norms()));
+}
+
+/// DenseNet's order: the norm stands before its convolution, behind maps that have been joined.
+#[test]
+fn norms_before_convolutions_stay() {
+    let x = counting(&[1, 2, 4, 3]);
+    let (mut plan, image) = Plan::new(2);
+    let weight = |plan: &mut Plan, inputs: usize| {
+        let values: Vec<f32> = (0..2 * inputs).map(|v| v as f32 / 4.0 - 0.5).collect();
+        plan.constant(tensor(&[2, inputs, 1, 1], &values))
+    };
+    let norm = |plan: &mut Plan, x: Value, channels: usize| {
+        let each = |start: f32| {
+            (0..channels)
+                .map(|c| start + c as f32 / 8.0)
+                .collect::<Vec<f32>>()
+        };
+        let parts = [1.5, -0.25, 0.5, 2.0].map(|start| plan.constant(tensor(&[channels], &each(start))));
+        let [scale, shift, mean, variance] = parts;
+        let inputs = [x, scale, shift, mean, variance];
+        plan.step(Operation::BatchNorm { epsilon: 1e-5 }, &inputs)
+    };
+    let walk = Operation::Conv2d(Convolution::default());
+    let kernel = weight(&mut plan, 2);
+    let narrow = plan.step(walk, &[image, kernel]);
+    let joined = plan.step(Operation::Concat { axis: 1 }, &[image, narrow]);
+    let y = norm(&mut plan, joined, 4);
+    let y = plan.step(Operation::Relu, &[y]);
+    let kernel = weight(&mut plan, 4);
+    let y = plan.step(walk, &[y, kernel]);
+    let y = norm(&mut plan, y, 2);
+    plan.output("y", y);
+
+    let run = |plan: &Plan| RtenExecutor::new(plan, 1).unwrap().run(&x).unwrap().remove(0).1;
+    let folded = plan.clone().fold_batch_norms();
+    let is_norm = |operation: &Operation| matches!(operation, Operation::BatchNorm { .. });
+    assert_eq!(folded.operations().filter(is_norm).count(), 1);
+    for (a, b) in run(&plan).data.iter().zip(&run(&folded).data) {
+        assert!((a - b).abs() <= 1e-5 * a.abs().max(1.0), "{a} {b}");
+    }
 }
 
 #[test]

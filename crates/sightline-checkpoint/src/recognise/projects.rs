@@ -38,7 +38,9 @@ pub(super) fn project(value: &Value, names: &Names<'_>) -> Project {
         Project::Dirtorch
     } else if names.starts("features.") && (names.has("pool.p") || names.starts("whiten.")) {
         Project::Cirtorch
-    } else if names.has("conv1.weight") && names.starts("layer1.") {
+    } else if names.has("conv1.weight") && names.starts("layer1.")
+        || names.starts("features.") && names.starts("classifier.")
+    {
         Project::Torchvision
     } else {
         Project::Unknown
