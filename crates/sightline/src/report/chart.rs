@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 /// Size of the plot, in units of the drawing; what is around it holds the labels.
 const WIDTH: f64 = 560.0;
 const HEIGHT: f64 = 300.0;
-const LEFT: f64 = 56.0;
+const LEFT: f64 = 68.0;
 const TOP: f64 = 12.0;
 
 /// Lines differ in their dashes too.
