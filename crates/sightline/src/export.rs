@@ -14,27 +14,27 @@ const FORMAT_VERSION: u32 = 1;
 
 /// What an exported file says of itself, so that using it needs no options.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ExportFacts {
+pub(crate) struct ExportFacts {
     /// Version of this JSON form, 1.
-    pub format_version: u32,
+    pub(crate) format_version: u32,
     /// The network's name, such as `resnet101/dir-gem`.
-    pub architecture: String,
+    pub(crate) architecture: String,
     /// Whose checkpoint it was, where that is known.
-    pub project: Option<String>,
+    pub(crate) project: Option<String>,
     /// The recipe of that project.
-    pub recipe: Option<String>,
+    pub(crate) recipe: Option<String>,
     /// Mean and deviation that the checkpoint asked for.
-    pub preprocess: Option<Preprocess>,
+    pub(crate) preprocess: Option<Preprocess>,
     /// Length of the descriptor.
-    pub dim: usize,
+    pub(crate) dim: usize,
     /// Whether descriptors come out with length 1 (a classifier's scores do not).
-    pub normalised: bool,
+    pub(crate) normalised: bool,
     /// Exponent by which cirtorch pools its descriptors over several scales.
-    pub multiscale_power: f64,
+    pub(crate) multiscale_power: f64,
     /// SHA-256 of the weight file that was exported.
-    pub weights: String,
+    pub(crate) weights: String,
     /// The seed of weights that no file held.
-    pub seed: Option<u64>,
+    pub(crate) seed: Option<u64>,
 }
 
 impl ExportFacts {

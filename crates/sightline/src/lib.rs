@@ -38,7 +38,7 @@ pub use describer::{Describer, Settings, pooling_of};
 pub use error::Error;
 pub use evaluation::{Aligned, SearchRanking};
 #[cfg(feature = "nn")]
-pub use export::{ExportCheck, ExportFacts};
+pub use export::ExportCheck;
 #[cfg(feature = "nn")]
 pub use model::{Model, is_onnx_path};
 #[cfg(feature = "nn")]

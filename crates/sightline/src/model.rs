@@ -1,7 +1,8 @@
 //! A network with its weights, and what their file says of how to use them.
 
+use crate::Error;
+use crate::export::ExportFacts;
 use crate::onnx_network::{OnnxNetwork, OnnxSettings};
-use crate::{Error, ExportFacts};
 use sightline_checkpoint::recognise::{Preprocess, Project, Recognised, WhiteningParams, recognise_file};
 use sightline_nn::{Architecture, BurnExecutor, Head, HeadExecutor, Network, PoolingKind, Weights};
 use sightline_plan::{Executor, executor_on, is_onnx_device};
