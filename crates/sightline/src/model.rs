@@ -280,3 +280,48 @@ fn power_of_kind(architecture: &Architecture) -> Option<f32> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use sightline_plan::Tensor;
+
+    #[test]
+    fn networks_with_regions_run_on_pictures_of_any_size() {
+        for name in ["resnet18:layer1/rmac", "resnet18:layer1/cir-gem-r-w"] {
+            let model = Model::seeded(name, 1).unwrap();
+            let mut plan = model.executor("cpu", 2).unwrap();
+            let mut burn = model.executor("burn", 2).unwrap();
+            for [height, width] in [[40, 70], [70, 40], [3, 90]] {
+                let count = 2 * 3 * height * width;
+                let values = (0..count).map(|index| (index % 17) as f32 / 8.0 - 1.0).collect();
+                let pictures = Tensor::new(&[2, 3, height, width], values).unwrap();
+                let (by_plan, by_burn) = (plan.run(&pictures).unwrap(), burn.run(&pictures).unwrap());
+                assert_eq!(by_plan[0].1.shape, [2, 64]);
+                for (a, b) in by_plan[0].1.data.iter().zip(&by_burn[0].1.data) {
+                    assert!((a - b).abs() < 2e-6, "{name} {height}x{width}: {a} {b}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn scales_are_pooled_with_the_power_of_plain_networks_only() {
+        for (name, power) in [
+            ("resnet18:layer1/cir-gem-p2.5", 2.5),
+            ("resnet18:layer1/cir-gem-lw-p2.5", 2.5),
+            ("resnet18:layer1/cir-gem-w-p2.5", 1.0),
+            ("resnet18:layer1/cir-gem-r-p2.5", 1.0),
+            ("resnet18:layer1/cir-gemmp", 1.0),
+            ("resnet18:layer1/cir-rmac", 1.0),
+        ] {
+            assert_eq!(
+                Model::seeded(name, 1).unwrap().multiscale_power(),
+                power,
+                "{name}"
+            );
+        }
+    }
+}
