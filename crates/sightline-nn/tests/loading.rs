@@ -196,58 +196,69 @@ fn the_real_file_ends_at_layer3() {
 fn checkpoints_of_dirtorch_and_cirtorch_say_what_they_are() {
     use sightline_checkpoint::{Value, recognise};
     use std::sync::Arc;
-    let weights = |name: &str| {
-        Value::dict(
-            state_dict(name, 0)
-                .into_iter()
-                .map(|(name, tensor)| (format!("module.{name}"), Value::Tensor(Arc::new(tensor)))),
-        )
+    let (text, yes, float) = (Value::text, Value::Bool(true), Value::Float);
+    let dirtorch =
+        |options: &[(&'static str, Value)]| ("model_options", Value::dict(options.iter().cloned()));
+    let cirtorch = |architecture: &str, pooling: &str, layers: &[&'static str]| {
+        let layers = layers.iter().map(|layer| (*layer, yes.clone()));
+        let names = [("architecture", text(architecture)), ("pooling", text(pooling))];
+        ("meta", Value::dict(names.into_iter().chain(layers)))
     };
-    let dirtorch = Value::dict([
-        ("state_dict", weights("resnet18/dir-gem-out96")),
+    let arch = |name: &str| ("arch", text(name));
+    let bias = |bias: f64| ("center_bias", float(bias));
+    let length = |length: i64| ("out_dim", Value::Int(length));
+    let norm = ("norm_features", yes.clone());
+    let without = ("without_fc", yes.clone());
+    for (options, want) in [
         (
-            "model_options",
-            Value::dict([
-                ("arch", Value::text("resnet18_rmac")),
-                ("out_dim", Value::Int(96)),
-                ("norm_features", Value::Bool(true)),
-                ("center_bias", Value::Float(0.25)),
-            ]),
+            dirtorch(&[arch("resnet18_rmac"), length(96), norm.clone(), bias(0.25)]),
+            "resnet18/dir-gem-out96-normfeatures-bias0.25",
         ),
-    ]);
-    let cirtorch = Value::dict([
-        ("state_dict", weights("resnet18/cir-gem-w")),
         (
-            "meta",
-            Value::dict([
-                ("architecture", Value::text("resnet18")),
-                ("pooling", Value::text("gem")),
-                ("whitening", Value::Bool(true)),
+            dirtorch(&[
+                arch("resnet18_rmac"),
+                ("pooling", text("avg")),
+                without,
+                bias(-1.0),
             ]),
+            "resnet18/dir-avg-nofc",
         ),
-    ]);
-    let regional = Value::dict([
-        ("state_dict", weights("resnet18/cir-mac-lw-r-w")),
         (
-            "meta",
-            Value::dict([
-                ("architecture", Value::text("resnet18")),
-                ("pooling", Value::text("mac")),
-                ("local_whitening", Value::Bool(true)),
-                ("regional", Value::Bool(true)),
-                ("whitening", Value::Bool(true)),
-            ]),
+            // The power is in the file, and the bias does nothing.
+            dirtorch(&[arch("resnet18_fpn_rmac"), norm, bias(0.5), ("gemp", float(2.5))]),
+            "resnet18/dir-fpn-normfeatures",
         ),
-    ]);
-    for (file, want) in [
-        (dirtorch, "resnet18/dir-gem-out96-normfeatures-bias0.25"),
-        (cirtorch, "resnet18/cir-gem-w"),
-        (regional, "resnet18/cir-mac-lw-r-w"),
+        (
+            dirtorch(&[arch("resnet18_fpn0_rmac"), length(70)]),
+            "resnet18/dir-fpn0-out70",
+        ),
+        (dirtorch(&[arch("resnet18"), length(40)]), "resnet18/classifier"),
+        (
+            dirtorch(&[arch("resnext101_32x4d"), length(16)]),
+            "resnext101_32x4d/dir-gem-out16",
+        ),
+        (cirtorch("resnet18", "gem", &["whitening"]), "resnet18/cir-gem-w"),
+        (
+            cirtorch("resnet18", "mac", &["local_whitening", "regional", "whitening"]),
+            "resnet18/cir-mac-lw-r-w",
+        ),
+        (
+            cirtorch("densenet121", "gem", &["regional"]),
+            "densenet121/cir-gem-r",
+        ),
+        (cirtorch("squeezenet1_0", "rmac", &[]), "squeezenet1_0/cir-rmac"),
+        (
+            cirtorch("alexnet", "gemmp", &["local_whitening"]),
+            "alexnet/cir-gemmp-lw",
+        ),
+        (cirtorch("vgg11", "spoc", &["whitening"]), "vgg11/cir-spoc-w"),
     ] {
-        let recognised = recognise(&file);
+        let state = state_dict(want, 0).into_iter();
+        let state = state.map(|(name, tensor)| (format!("module.{name}"), Value::Tensor(Arc::new(tensor))));
+        let recognised = recognise(&Value::dict([("state_dict", Value::dict(state)), options]));
         let found = Architecture::of_checkpoint(&recognised).unwrap();
         assert_eq!(found.to_string(), want);
         let network = Network::load(&found, &Weights::from_state_dict(&recognised.state_dict)).unwrap();
-        assert!(network.unused().unknown.is_empty());
+        assert!(network.unused().unknown.is_empty(), "{want}");
     }
 }
