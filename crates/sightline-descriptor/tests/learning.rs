@@ -239,10 +239,7 @@ fn files_that_hold_no_whitening_or_a_newer_one_are_refused() {
 /// A file as version 1 wrote it must stay readable.
 #[test]
 fn version_1_stays_readable() {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/tests/whitening_v1.safetensors"
-    );
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/whitening_v1.safetensors");
     let read = WhiteningFile::open(path).unwrap();
     assert_eq!(read.whitenings[0].0, "pca");
     assert_eq!(read.learned.unwrap().dims, 2);
