@@ -158,7 +158,7 @@ impl Network {
     ///
     /// # Errors
     /// When a parameter cannot be read from its device, or the head depends on the size of the picture
-    /// ([`Head::depends_on_size`]): then [`Network::record_for`] one size, or [`Network::record_map`].
+    /// ([`Head::depends_on_size`](crate::Head::depends_on_size)): then [`Network::record_for`] one size, or [`Network::record_map`].
     pub fn record(&self) -> Result<Plan, RecordError> {
         self.record_with_maps(None, &[])
     }

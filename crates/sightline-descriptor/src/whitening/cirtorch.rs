@@ -43,7 +43,7 @@ pub fn learn_cirtorch_pca(samples: &Samples<'_>, dims: Option<usize>) -> Result<
 /// cirtorch `whitenlearn`: from `pairs` (rows of a query and of a picture of the same thing).
 ///
 /// m is the mean over the queries alone (as often as each is named); S the mean of (q - p)(q - p)^T; L the lower Cholesky factor
-/// of S, raised where it must be ([`raised_cholesky`]); V the eigenvectors, by descending eigenvalue, of the scatter of **all** rows
+/// of S (its diagonal raised until its Cholesky factor exists); V the eigenvectors, by descending eigenvalue, of the scatter of **all** rows
 /// around m after projection by L^-1; P = V^T L^-1. `dims` keeps the first axes.
 ///
 /// # Errors
