@@ -63,6 +63,16 @@ fn learn(args: &LearnArgs, screen: &Screen) -> anyhow::Result<Outcome> {
             learned.rank
         ));
     }
+    if args.dims.is_none() && learned.output_dim() < learned.input_dim() {
+        screen.warn(&format!(
+            "{} descriptors of {} values spread over {} axes only, which were kept; with so few, the last axes tell each picture \
+             from all others, so try --whitenv {} or a small --whitenp where the whitening is applied, or learn from more",
+            samples.count(),
+            learned.input_dim(),
+            learned.rank,
+            (learned.rank / 4).max(1)
+        ));
+    }
     let from = LearnedFrom {
         method: name.to_owned(),
         shrinkage: (args.method == Method::How).then(|| args.shrinkage.unwrap_or(1.0)),

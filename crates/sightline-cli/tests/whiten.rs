@@ -84,6 +84,11 @@ fn the_file_says_what_it_was_learned_from() {
     assert_eq!((&said["method"], &said["rank"]), (&"pca".into(), &29.into()));
     assert_eq!(said["set"]["rows"], 30);
     assert_eq!(said["set"]["identity"]["architecture"], "resnet18:layer1/gem");
+    // Without --dims all axes there are are kept, and it is said that they are few.
+    place
+        .run("whiten learn db.safetensors -o all.safetensors")
+        .ends(0)
+        .complains("30 descriptors of 64 values spread over 29 axes only, which were kept");
     learn("b.safetensors", "--threads 1");
     assert_eq!(place.read("a.safetensors"), place.read("b.safetensors"));
     let learned = WhiteningFile::open(place.path("a.safetensors"))

@@ -109,7 +109,7 @@ fn too_few_rows_for_the_axes_is_an_error_that_says_how_many_there_are() {
         (learn_pca as fn(&Samples<'_>, Option<usize>) -> _, "pca"),
         (learn_cirtorch_pca, "cirtorch-pca"),
     ] {
-        let error: LearnError = learn(&samples, None).unwrap_err();
+        let error: LearnError = learn(&samples, Some(8)).unwrap_err();
         let wanted = LearnError::Rank {
             rows: 5,
             dim: 8,
@@ -118,9 +118,16 @@ fn too_few_rows_for_the_axes_is_an_error_that_says_how_many_there_are() {
         };
         assert_eq!(error, wanted, "{method}");
         assert!(error.to_string().contains("--dims 4"));
-        let learned = learn(&samples, Some(4)).unwrap();
+        let learned = learn(&samples, None).unwrap();
+        assert_eq!((learned.rank, learned.output_dim()), (4, 4), "{method}");
         assert!(learned.matrix.iter().all(|x| x.is_finite()));
     }
+    // Rows that are all the same have no axis at all.
+    let same = [0.5; 24];
+    assert!(matches!(
+        learn_pca(&Samples::rows(Rows::f32(&same, 8)), None),
+        Err(LearnError::AllTheSame { rows: 3 })
+    ));
     // HOW raises what is missing to a floor and stays finite.
     let learned = learn_shrinkage(&samples, 1.0, None).unwrap();
     assert_eq!((learned.rank, learned.output_dim()), (4, 8));

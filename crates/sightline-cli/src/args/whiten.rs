@@ -7,7 +7,8 @@ use std::path::PathBuf;
 pub(crate) enum WhitenCommand {
     /// Learns a whitening from a set of descriptors
     #[command(
-        after_help = "Where there are fewer descriptors than values, keep fewer axes than descriptors: the message says how many.\n\n\
+        after_help = "Where there are fewer descriptors than values, whitening over all axes there are makes every picture equally unlike every \
+other: keep a part of them with --dims here or --whitenv where it is applied.\n\n\
 Examples:\n  sightline whiten learn db.safetensors -o w.safetensors --dims 128\n  \
 sightline whiten learn train.safetensors -o w.safetensors --method cirtorch --pairs retrieval-SfM-120k-whiten.pkl\n  \
 sightline eval --dataset gnd_kth.pkl --images jpg --model weights.pth --whiten w.safetensors"
@@ -42,7 +43,7 @@ pub(crate) struct LearnArgs {
     #[arg(long, value_name = "S")]
     pub(crate) shrinkage: Option<f64>,
 
-    /// Number of axes to keep (default: all)
+    /// Number of axes to keep (default: all that the descriptors spread over)
     #[arg(long, value_name = "D")]
     pub(crate) dims: Option<usize>,
 

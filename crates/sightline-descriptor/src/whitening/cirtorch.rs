@@ -11,9 +11,10 @@ use super::scatter::{mean, scatter};
 use super::{LearnError, Learned, Samples};
 
 /// cirtorch `pcawhitenlearn`: m the mean, P = diag(eigenvalue^-1/2) V^T of the covariance (divisor N), eigenvalues descending;
-/// `dims` keeps the first axes.
+/// `dims` keeps the first axes, none all that the rows spread over.
 ///
-/// The original has no floor under the eigenvalues and gives NaN where descriptors spread over too few axes; this is an error here.
+/// The original has no floor under the eigenvalues and gives NaN where descriptors spread over too few axes; here those axes are
+/// left out, and asking for them is an error.
 ///
 /// # Errors
 /// When there are fewer than two rows, they hold NaN, or they spread over fewer axes than are to be kept.

@@ -42,8 +42,8 @@ pub enum LearnError {
     },
     /// More axes than the descriptors spread over.
     #[error(
-        "The {rows} descriptors of {dim} values spread over {rank} axes only, and {asked} axes would be divided by nothing. Keep \
-         at most {rank} (--dims {rank}), or learn from more descriptors."
+        "The {rows} descriptors of {dim} values spread over {rank} axes only, and what {asked} axes need would be divided by \
+         nothing. Keep at most {rank} (--dims {rank}), or learn from more descriptors."
     )]
     Rank {
         /// Rows given.
@@ -54,6 +54,12 @@ pub enum LearnError {
         asked: usize,
         /// Axes that there are.
         rank: usize,
+    },
+    /// Descriptors that are all the same.
+    #[error("The {rows} descriptors are all the same, so there is nothing to learn from them. Give others.")]
+    AllTheSame {
+        /// Rows given.
+        rows: usize,
     },
     /// Other numbers of axes than there can be.
     #[error("{asked} axes cannot be kept of descriptors of {dim} values. Keep 1 to {dim}.")]
@@ -206,18 +212,24 @@ pub(super) fn not_finite(samples: &Samples<'_>) -> LearnError {
     })
 }
 
-/// How many axes are kept, for methods that divide by what the descriptors spread along each.
+/// How many axes are kept, for methods that divide by what the descriptors spread along each: those asked for, else all that
+/// there are.
 pub(super) fn kept_within_rank(
     samples: &Samples<'_>,
     eigen: &Eigen,
     dims: Option<usize>,
 ) -> Result<usize, LearnError> {
-    let (asked, rank) = (dims.unwrap_or(samples.dim()), eigen.rank());
+    let rank = eigen.rank();
+    let rows = samples.count();
+    if rank == 0 {
+        return Err(LearnError::AllTheSame { rows });
+    }
+    let asked = dims.unwrap_or(rank);
     if asked <= rank {
         return Ok(asked);
     }
     Err(LearnError::Rank {
-        rows: samples.count(),
+        rows,
         dim: samples.dim(),
         asked,
         rank,

@@ -7,7 +7,7 @@ use super::learned::{check, kept_within_rank, moments};
 use super::{LearnError, Learned, Samples};
 
 /// scikit-learn `PCA(whiten=True)`: the mean over rows, axes by descending variance (divisor N - 1), each axis' entry of largest
-/// absolute value positive (scikit-learn since 1.5); `dims` keeps the first axes.
+/// absolute value positive (scikit-learn since 1.5); `dims` keeps the first axes, none all that the rows spread over.
 ///
 /// scikit-learn decomposes the centred rows, this their covariance in 64 bits, which may be summed while a mapped file streams.
 ///
