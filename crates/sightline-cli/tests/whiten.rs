@@ -143,7 +143,7 @@ fn every_method_learns() {
 fn what_cannot_be_learned_says_why() {
     let place = described();
     let learn = |more: &str| place.run(&format!("whiten learn db.safetensors -o w.safetensors {more}"));
-    learn("").ends(3).complains("--dims 29");
+    learn("--dims 30").ends(3).complains("--dims 29");
     learn("--method cirtorch-pca --dims 30")
         .ends(3)
         .complains("--dims 29");
