@@ -270,6 +270,49 @@ fn bombs_are_refused() {
 }
 
 #[test]
+fn stored_entries_that_lie_over_one_another_are_a_bomb() {
+    // Each entry's content is the next entry with its header, so that 1 MB is 100 MB.
+    let mut content = vec![7; 1 << 20];
+    let mut directory = Vec::new();
+    let header = 30 + 4;
+    for index in (0..100_u32).rev() {
+        let mut crc = flate2::Crc::new();
+        crc.update(&content);
+        let (name, size) = (format!("e{index:03}"), (content.len() as u32).to_le_bytes());
+        let common = [
+            &[20, 0, 0, 0, 0, 0, 0, 0, 0, 0][..],
+            &crc.sum().to_le_bytes(),
+            &size,
+            &size,
+            &[4, 0, 0, 0],
+        ]
+        .concat();
+        let offset = (index * header).to_le_bytes();
+        directory.extend(
+            [
+                b"PK\x01\x02\x14\x00",
+                &common[..],
+                &[0; 10],
+                &offset,
+                name.as_bytes(),
+            ]
+            .concat(),
+        );
+        content = [b"PK\x03\x04", &common[..], name.as_bytes(), &content].concat();
+    }
+    let (start, size) = (content.len() as u32, directory.len() as u32);
+    let end = [
+        &b"PK\x05\x06\0\0\0\0\x64\0\x64\0"[..],
+        &size.to_le_bytes(),
+        &start.to_le_bytes(),
+        &[0, 0],
+    ]
+    .concat();
+    let archive = [content, directory, end].concat();
+    Place::new().refuses(&archive, Form::Zip, "more than the 67108864 bytes");
+}
+
+#[test]
 fn broken_archives_are_refused() {
     let good = files(&[("a", "some text"), ("b", "more")]);
     Place::new().refuses(&good[..512 + 4], Form::Tar, "ends after 4");

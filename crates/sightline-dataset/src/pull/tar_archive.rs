@@ -1,16 +1,13 @@
 //! Files of a tar archive, packed with gzip or not, in one pass and with bounds on everything that the archive claims.
 
 use super::PullError;
-use super::unpack::Sink;
+use super::unpack::{Sink, most_unpacked};
 use flate2::bufread::GzDecoder;
 use std::io::{self, BufRead, BufReader, Read};
 use tar::{EntryType, PaxExtensions};
 
 /// The longest name, or list of extended facts, of an entry.
 const LONGEST_FACTS: u64 = 1 << 16;
-/// Unpacked, an archive may take this much in any case, and this many times its own size beyond that.
-const UNPACKED_FREE: u64 = 64 << 20;
-const UNPACKED_RATIO: u64 = 50;
 
 /// Puts all files of the archive into the sink. `packed` is the archive's size in bytes.
 pub(super) fn read(
@@ -19,7 +16,7 @@ pub(super) fn read(
     packed: u64,
     sink: &mut Sink<'_, '_>,
 ) -> Result<(), PullError> {
-    let limit = UNPACKED_FREE.max(packed.saturating_mul(UNPACKED_RATIO));
+    let limit = most_unpacked(packed);
     let source = BufReader::with_capacity(1 << 16, archive);
     if gzip {
         entries(

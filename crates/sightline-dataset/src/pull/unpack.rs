@@ -12,6 +12,14 @@ use std::path::{Path, PathBuf};
 
 /// The most files of one archive.
 const MOST_FILES: u64 = 2_000_000;
+/// Unpacked, an archive may take this much in any case, and this many times its own size beyond that.
+const UNPACKED_FREE: u64 = 64 << 20;
+const UNPACKED_RATIO: u64 = 50;
+
+/// The bytes to which an archive of `packed` bytes may unpack.
+pub(super) fn most_unpacked(packed: u64) -> u64 {
+    UNPACKED_FREE.max(packed.saturating_mul(UNPACKED_RATIO))
+}
 
 /// Unpacks `archive` as `unpack` says, below `data_root`; `to` is what reports call it. What was unpacked stands in
 /// `ARCHIVE.unpacked.sha256`. Files of the same name that are there already are replaced.
@@ -195,8 +203,12 @@ impl Sink<'_, '_> {
         }
         self.done.files += 1;
         self.done.bytes += written;
-        let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
-        let listed = format!("{}/{}", self.unpack.into.trim_end_matches('/'), parts.join("/"));
+        let mut parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
+        let into = self.unpack.into.trim_end_matches('/');
+        if !into.is_empty() {
+            parts.insert(0, into.into());
+        }
+        let listed = parts.join("/");
         self.list.add(&hexadecimal(&hash.finalize()), &listed)
     }
 

@@ -1,7 +1,7 @@
 //! Files of a zip archive. Its reader, with its bounds, is the one for torch's and numpy's files.
 
 use super::PullError;
-use super::unpack::Sink;
+use super::unpack::{Sink, most_unpacked};
 use sightline_checkpoint::Storage;
 use sightline_checkpoint::zip::Archive;
 use std::fs::File;
@@ -13,6 +13,17 @@ const LARGEST: usize = 1 << 30;
 pub(super) fn read(file: &File, sink: &mut Sink<'_, '_>) -> Result<(), PullError> {
     let storage = Storage::map(file).map_err(|error| sink.damaged(&error))?;
     let archive = Archive::open(&storage).map_err(|error| sink.refused(sentence_part(&error.to_string())))?;
+    // Stored entries may lie over one another, so that a small archive is many times its size, too.
+    let claimed = archive
+        .entries()
+        .iter()
+        .fold(0_u64, |sum, entry| sum.saturating_add(entry.size as u64));
+    let limit = most_unpacked(storage.len() as u64);
+    if claimed > limit {
+        return Err(sink.refused(format!(
+            "it would unpack to {claimed} bytes, more than the {limit} bytes that are accepted for its size"
+        )));
+    }
     for entry in archive.entries() {
         if entry.name.ends_with('/') {
             sink.see(&entry.name)?;
