@@ -9,7 +9,7 @@ use serde::Serialize;
 use sightline::card::date::today;
 use sightline::dataset::pull::{
     Choice, Entry, Event, FileEntry, Kind, Options, PullError, Pulled, Receipt, Stage, Status, Table,
-    data_root, link, pull,
+    data_root, link, pull, through_mirror,
 };
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -40,7 +40,7 @@ pub(crate) fn run(kind: Kind, args: &PullArgs, screen: &Screen) -> anyhow::Resul
     })?;
     let (choices, links) = chosen(&table, args)?;
     if args.dry_run {
-        return dry_run(&choices, &root, args.table.json);
+        return dry_run(&choices, &root, args.mirror.as_deref(), args.table.json);
     }
     let options = Options {
         tries: args.tries,
@@ -183,7 +183,8 @@ fn line_of(pulled: &Pulled, file: &FileEntry) -> String {
         .as_ref()
         .and_then(|receipt| receipt.unpacked.as_ref())
     {
-        let _ = write!(text, "  ({} files in {})", unpacked.files, unpacked.into);
+        let into = Some(unpacked.into.as_str()).filter(|into| !into.is_empty());
+        let _ = write!(text, "  ({} files in {})", unpacked.files, into.unwrap_or("."));
         if unpacked.left_out > 0 {
             let _ = write!(text, "; {} links and the like were left out", unpacked.left_out);
         }
@@ -241,25 +242,35 @@ struct Plan<'a> {
     entry: &'a str,
     to: &'a str,
     path: PathBuf,
-    url: &'a [String],
+    url: Vec<String>,
     by_hand: Option<&'a str>,
     size: Option<u64>,
     about: Option<u64>,
     there: bool,
 }
 
-fn dry_run(choices: &[Choice], root: &Path, json: bool) -> anyhow::Result<Outcome> {
+/// Whether a receipt says that everything was done with the file.
+fn is_there(file: &FileEntry, root: &Path) -> bool {
+    Receipt::of(&root.join(&file.to)).is_some_and(|receipt| receipt.is_complete(file))
+}
+
+fn dry_run(choices: &[Choice], root: &Path, mirror: Option<&str>, json: bool) -> anyhow::Result<Outcome> {
     let plans: Vec<Plan<'_>> = choices
         .iter()
         .map(|choice| Plan {
             entry: &choice.entry,
             to: &choice.file.to,
             path: root.join(&choice.file.to),
-            url: &choice.file.url,
+            url: choice
+                .file
+                .url
+                .iter()
+                .map(|url| through_mirror(url, mirror))
+                .collect(),
             by_hand: choice.file.by_hand.as_deref(),
             size: choice.file.size,
             about: choice.file.about,
-            there: Receipt::of(&root.join(&choice.file.to)).is_some(),
+            there: is_there(&choice.file, root),
         })
         .collect();
     if json {
@@ -310,11 +321,9 @@ pub(crate) fn list(kind: Kind, args: &TableArgs) -> anyhow::Result<Outcome> {
     for entry in &table.entries {
         let chosen = table.select(&entry.name, None).map_err(wrong_usage)?;
         let files: Vec<&FileEntry> = chosen.files.iter().map(|choice| &choice.file).collect();
-        let there = root.as_ref().is_some_and(|root| {
-            files
-                .iter()
-                .all(|file| Receipt::of(&root.join(&file.to)).is_some())
-        });
+        let there = root
+            .as_ref()
+            .is_some_and(|root| files.iter().all(|file| is_there(file, root)));
         let mark = if there { " (there)" } else { "" };
         let _ = writeln!(
             text,

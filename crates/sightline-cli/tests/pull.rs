@@ -255,6 +255,10 @@ fn a_dry_run_asks_nobody() {
         .ends(0)
         .prints("data/test/oxford5k/pictures.tar")
         .prints("2 files");
+    place
+        .run("dataset pull cub200 --data-root data --dry-run --mirror https://mirror.example/")
+        .ends(0)
+        .prints("from https://mirror.example/");
     assert_eq!(server.asked().len(), 0);
     assert!(!place.path("data").exists());
     let plans = place

@@ -35,6 +35,7 @@ mod unpack;
 mod zip_archive;
 
 pub use error::PullError;
+pub use exchange::through_mirror;
 pub use receipt::{Receipt, Unpacked};
 pub use selection::{Choice, Chosen, Numbers};
 pub use table::{Entry, FileEntry, Form, Kind, Link, Table, Unpack};
@@ -71,13 +72,19 @@ pub struct Options {
     pub check: bool,
 }
 
-/// Where pulled files go: what was given, else the first folder in which known names are looked for; `None` where none is known.
+/// Where pulled files go: the first of [`known_roots`]; `None` where none is known.
 pub fn data_root(given: Option<&Path>) -> Option<PathBuf> {
+    known_roots(given).into_iter().next()
+}
+
+/// The folders in which known names are looked for, in that order: the one that was given, else those of `$SIGHTLINE_DATA`
+/// and `$DB_ROOT`.
+pub fn known_roots(given: Option<&Path>) -> Vec<PathBuf> {
     let options = OpenOptions {
         data_root: given.map(Path::to_path_buf),
         ..OpenOptions::default()
     };
-    data_roots("", &options).ok()?.into_iter().next()
+    data_roots("", &options).unwrap_or_default()
 }
 
 impl Options {
@@ -236,6 +243,20 @@ fn check(
     let Some(receipt) = Receipt::of(target) else {
         return Ok(pulled);
     };
+    if !receipt.archive_deleted && !target.is_file() {
+        pulled.advice = Some(format!(
+            "{} has a receipt, but is gone; pull again without --check.",
+            file.to
+        ));
+        return Ok(pulled);
+    }
+    if !receipt.is_complete(file) {
+        pulled.advice = Some(format!(
+            "{} was downloaded, but not unpacked; pull again without --check.",
+            file.to
+        ));
+        return Ok(pulled);
+    }
     if !receipt.archive_deleted {
         let digests = Digests::of(target, &file.to, report)?;
         if digests.sha256 != receipt.sha256 {
@@ -263,8 +284,10 @@ fn adopt(
     options: &Options,
     report: &mut dyn FnMut(Event<'_>),
 ) -> Result<Receipt, PullError> {
+    // First, because reading a large file takes longer.
+    let md5 = download::md5_to_compare(file, options)?;
     let digests = Digests::of(target, &file.to, report)?;
-    if let Some(wrong) = digests.contradiction(file.size, file.md5.as_deref(), file.sha256.as_deref()) {
+    if let Some(wrong) = digests.contradiction(file.size, md5.as_deref(), file.sha256.as_deref()) {
         return Err(PullError::Foreign {
             path: target.to_path_buf(),
             reason: wrong,

@@ -113,8 +113,11 @@ fn an_honest_server_gives_the_file_and_a_receipt() {
     changed[7] ^= 1;
     std::fs::write(place.path("a/file.bin"), changed).unwrap();
     assert!(place.refused(&file).contains("has changed since it was pulled"));
-    place.options.check = false;
     std::fs::remove_file(place.path("a/file.bin")).unwrap();
+    let gone = place.pull(&file).unwrap();
+    assert_eq!(gone.status, Status::Missing);
+    assert!(gone.advice.unwrap().contains("pull again"));
+    place.options.check = false;
     assert_eq!(place.pull(&file).unwrap().status, Status::Downloaded);
     place.is_whole();
 }
@@ -516,6 +519,63 @@ fn the_next_address_is_tried_and_the_mirror_asked() {
 }
 
 #[test]
+fn what_came_from_one_address_stays_until_another_sends_something() {
+    let nothing = || Answer::new("404 Not Found", &[("Content-Length", "0")]);
+    let bad = Server::new(move |_, _| nothing());
+    let good = Server::new(move |number, asked| match number {
+        0 => Answer::honest(asked, &content(), "\"v1\"").cut(100_000),
+        2 => nothing(),
+        _ => Answer::honest(asked, &content(), "\"v1\""),
+    });
+    let mut place = Place::new();
+    place.options.tries = 1;
+    let mut file = file_at(bad.url("file"));
+    file.url.push(good.url("file"));
+    place.refused(&file);
+    place.pull(&file).unwrap();
+    place.is_whole();
+    // The second time its own address is the first that is asked, and goes on where it ended.
+    assert_eq!((bad.asked().len(), good.asked()[1].from()), (1, Some(100_000)));
+
+    // Its address has nothing for now, nor have others: it stays.
+    let part = |place: &Place| std::fs::metadata(place.path("a/file.bin.part")).unwrap().len();
+    let begun = Server::new(move |number, asked| match number {
+        0 => Answer::honest(asked, &content(), "\"v1\"").cut(100_000),
+        _ => nothing(),
+    });
+    let mut place = Place::new();
+    place.options.tries = 1;
+    let mut file = file_at(begun.url("file"));
+    place.refused(&file);
+    file.url.push(bad.url("file"));
+    place.refused(&file);
+    assert_eq!(part(&place), 100_000);
+    // Another address sends it from the beginning.
+    file.url.push(good.url("file"));
+    place.refused(&file);
+    assert_eq!(part(&place), 100_000);
+    place.pull(&file).unwrap();
+    place.is_whole();
+    assert_eq!(good.asked()[3].from(), None);
+}
+
+#[test]
+fn a_body_that_ends_early_is_continued_where_the_size_is_published() {
+    let server = Server::new(|number, asked| match number {
+        0 => Answer::new("200 OK", &[("ETag", "\"v1\"")]).then(0, &content()[..100_000]),
+        _ => Answer::honest(asked, &content(), "\"v1\""),
+    });
+    let file = FileEntry {
+        size: Some(300_000),
+        ..file_at(server.url("file"))
+    };
+    let mut place = Place::new();
+    place.pull(&file).unwrap();
+    place.is_whole();
+    assert_eq!(server.asked()[1].from(), Some(100_000));
+}
+
+#[test]
 fn two_pulls_of_one_file_do_not_disturb_each_other() {
     let server = Server::new(|_, _| {
         let content = content();
@@ -568,6 +628,73 @@ fn a_file_that_lies_there_is_adopted_or_refused() {
     assert_eq!(pulled.status, Status::Adopted);
     assert!(pulled.receipt.unwrap().found);
     assert_eq!(server.asked().len(), 0);
+    assert_eq!(place.pull(&file).unwrap().status, Status::AlreadyThere);
+}
+
+#[test]
+fn a_file_that_lies_there_is_compared_with_the_checksum_beside_its_address() {
+    let server = Server::new(|_, asked| match asked.path.as_str() {
+        "/sum" => Answer::whole(MD5.as_bytes()),
+        _ => Answer::new("404 Not Found", &[("Content-Length", "0")]),
+    });
+    let mut place = Place::new();
+    std::fs::create_dir_all(place.path("a")).unwrap();
+    std::fs::write(place.path("a/file.bin"), b"something else").unwrap();
+    let with_sum = |sum: &str| FileEntry {
+        md5_url: Some(server.url(sum)),
+        ..file_at(server.url("file"))
+    };
+    assert!(place.refused(&with_sum("sum")).contains(MD5));
+    std::fs::write(place.path("a/file.bin"), content()).unwrap();
+    let said = place.refused(&with_sum("lost"));
+    assert!(
+        said.contains("Cannot tell whether") && said.contains("404"),
+        "{said}"
+    );
+    let pulled = place.pull(&with_sum("sum")).unwrap();
+    assert_eq!(pulled.status, Status::Adopted);
+    assert_eq!(pulled.receipt.unwrap().compared, ["md5"]);
+}
+
+#[test]
+fn an_archive_that_cannot_be_unpacked_is_not_there() {
+    let server = Server::new(|number, _| {
+        let archive = small_tar();
+        Answer::whole(if number == 0 { &archive[..513] } else { &archive })
+    });
+    let file = FileEntry {
+        url: vec![server.url("set.tar")],
+        to: "set/set.tar".to_owned(),
+        unpack: Some(Unpack {
+            form: Form::Tar,
+            into: String::new(),
+            flat: false,
+            drop: None,
+        }),
+        ..FileEntry::default()
+    };
+    let mut place = Place::new();
+    let said = place.refused(&file);
+    assert!(
+        said.contains("set.tar") && said.contains("Remove it and pull again."),
+        "{said}"
+    );
+    assert!(
+        !Receipt::of(&place.path("set/set.tar"))
+            .unwrap()
+            .is_complete(&file)
+    );
+    place.options.check = true;
+    let checked = place.pull(&file).unwrap();
+    assert_eq!(checked.status, Status::Missing);
+    assert!(checked.advice.unwrap().contains("not unpacked"));
+    place.options.check = false;
+    std::fs::remove_file(place.path("set/set.tar")).unwrap();
+    // Unpacked into the data root itself it is found again.
+    let pulled = place.pull(&file).unwrap();
+    assert_eq!(pulled.status, Status::Downloaded);
+    assert!(pulled.receipt.unwrap().is_complete(&file));
+    place.options.check = true;
     assert_eq!(place.pull(&file).unwrap().status, Status::AlreadyThere);
 }
 

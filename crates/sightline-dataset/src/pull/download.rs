@@ -24,15 +24,15 @@ pub(super) fn download(
     report: &mut dyn FnMut(Event<'_>),
 ) -> Result<Receipt, PullError> {
     let agent = agent(options.stall, options.proxy);
+    let mut part = PartFile::open(target)?;
+    let mirrored = |published: &String| through_mirror(published, options.mirror.as_deref());
+    let mut urls: Vec<String> = file.url.iter().map(mirrored).collect();
+    // The address of which something is there goes first; the others keep their order.
+    urls.sort_by_key(|url| !part.is_of(url));
     let mut last = None;
-    for (index, published) in file.url.iter().enumerate() {
-        let url = through_mirror(published, options.mirror.as_deref());
-        let mut part = PartFile::open(target)?;
-        if part.origin.as_ref().is_some_and(|origin| origin.url != url) {
-            part.forget()?;
-        }
-        let came = stubbornly(options, file, &mut part, report, |part, report| {
-            whole(&agent, &url, file, part, options, report)
+    for (index, url) in urls.iter().enumerate() {
+        let came = stubbornly(options, file, url, &mut part, report, |part, report| {
+            whole(&agent, url, file, part, options, report)
         });
         match came {
             Ok((answered, digests)) => {
@@ -43,12 +43,12 @@ pub(super) fn download(
             }
             Err(Failure::Local(error)) => return Err(error),
             Err(Failure::Again { reason, .. } | Failure::Anew { reason } | Failure::Fatal { reason }) => {
-                if index + 1 < file.url.len() {
+                if index + 1 < urls.len() {
                     report(Event::Remark(&format!(
                         "{url}: {reason}. Trying the next address."
                     )));
                 }
-                last = Some((url, reason));
+                last = Some((url.clone(), reason));
             }
         }
     }
@@ -70,16 +70,9 @@ fn whole(
     options: &Options,
     report: &mut dyn FnMut(Event<'_>),
 ) -> Result<(String, Digests), Failure> {
-    let continued = part.have > 0;
+    let continued = part.is_of(url);
     let answered = fetch(agent, url, file, part, report)?;
-    let md5 = match (&file.md5, &file.md5_url) {
-        (Some(md5), _) => Some(md5.clone()),
-        (None, Some(address)) => {
-            let address = through_mirror(address, options.mirror.as_deref());
-            Some(published_md5(agent, &address).map_err(|failure| of_checksum(failure, &address))?)
-        }
-        (None, None) => None,
-    };
+    let md5 = md5(agent, file, options)?;
     let digests = Digests::of(part.path(), &file.to, report)?;
     let Some(wrong) = digests.contradiction(file.size, md5.as_deref(), file.sha256.as_deref()) else {
         return Ok((answered, digests));
@@ -93,6 +86,32 @@ fn whole(
     }
     Err(Failure::Fatal {
         reason: format!("what came is not the published file ({wrong}) and was removed"),
+    })
+}
+
+/// The published MD5, which may have to be asked for.
+fn md5(agent: &Agent, file: &FileEntry, options: &Options) -> Result<Option<String>, Failure> {
+    match (&file.md5, &file.md5_url) {
+        (None, Some(address)) => {
+            let address = through_mirror(address, options.mirror.as_deref());
+            let published = published_md5(agent, &address);
+            Ok(Some(published.map_err(|failure| of_checksum(failure, &address))?))
+        }
+        (md5, _) => Ok(md5.clone()),
+    }
+}
+
+/// The published MD5, for a file that is there already.
+pub(super) fn md5_to_compare(file: &FileEntry, options: &Options) -> Result<Option<String>, PullError> {
+    let agent = agent(options.stall, options.proxy);
+    md5(&agent, file, options).map_err(|failure| match failure {
+        Failure::Local(error) => error,
+        Failure::Again { reason, .. } | Failure::Anew { reason } | Failure::Fatal { reason } => {
+            PullError::Unchecked {
+                to: file.to.clone(),
+                reason,
+            }
+        }
     })
 }
 
@@ -125,12 +144,15 @@ fn of_checksum(failure: Failure, url: &str) -> Failure {
 fn stubbornly<T>(
     options: &Options,
     file: &FileEntry,
+    url: &str,
     part: &mut PartFile,
     report: &mut dyn FnMut(Event<'_>),
     mut attempt: impl FnMut(&mut PartFile, &mut dyn FnMut(Event<'_>)) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let mut tries = 0;
-    let mut furthest = part.have;
+    // What came from another address is no progress here.
+    let reached = |part: &PartFile| if part.is_of(url) { part.have } else { 0 };
+    let mut furthest = reached(part);
     let mut wait = options.first_wait;
     loop {
         let failure = match attempt(part, report) {
@@ -138,8 +160,8 @@ fn stubbornly<T>(
             Err(failure @ (Failure::Fatal { .. } | Failure::Local(_))) => return Err(failure),
             Err(failure) => failure,
         };
-        if part.have >= furthest.saturating_add(FURTHER) {
-            (tries, wait, furthest) = (0, options.first_wait, part.have);
+        if reached(part) >= furthest.saturating_add(FURTHER) {
+            (tries, wait, furthest) = (0, options.first_wait, reached(part));
         }
         tries += 1;
         if let Failure::Anew { .. } = failure {

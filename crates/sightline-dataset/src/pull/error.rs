@@ -80,8 +80,18 @@ pub enum PullError {
         /// What does not fit.
         reason: String,
     },
+    /// A file lies in the place, and what it should be compared with cannot be had.
+    #[error(
+        "Cannot tell whether {to}, which lies there already, is the published file: {reason}. Run the same command again, or move it away."
+    )]
+    Unchecked {
+        /// The file below the data root.
+        to: String,
+        /// Which checksum, and why not.
+        reason: String,
+    },
     /// An archive is refused.
-    #[error("Cannot unpack {}: {reason}. Nothing of it was put in place.", path.display())]
+    #[error("Cannot unpack {}: {reason}. Nothing of it was put in place. Remove it and pull again.", path.display())]
     Archive {
         /// The archive.
         path: PathBuf,

@@ -156,25 +156,26 @@ pub(super) fn fetch(
     report: &mut dyn FnMut(Event<'_>),
 ) -> Result<String, Failure> {
     let mut headers = Vec::new();
-    if part.have > 0 {
+    let mut continues = false;
+    // What came from another address stays until this one sends something.
+    if part.is_of(url) {
         let origin = part.origin.clone().unwrap_or_default();
         if origin.total == Some(part.have) {
             return Ok(url.to_owned());
         }
-        match (origin.validator(), origin.total) {
-            (Some(validator), _) => headers.push(("if-range", validator.to_owned())),
-            (None, Some(_)) => {}
-            // Nothing would tell whether the rest belongs to the same file.
-            (None, None) => part.forget()?,
+        if let Some(validator) = origin.validator() {
+            headers.push(("if-range", validator.to_owned()));
         }
+        // Without either, nothing would tell whether the rest belongs to the same file.
+        continues = origin.validator().is_some() || origin.total.is_some();
     }
-    if part.have > 0 {
+    if continues {
         headers.push(("range", format!("bytes={}-", part.have)));
     }
     let response = ask(agent, url, &headers)?;
     let answered = response.get_uri().to_string();
     let (status, headers) = (response.status(), response.headers());
-    if status == StatusCode::RANGE_NOT_SATISFIABLE && part.have > 0 {
+    if status == StatusCode::RANGE_NOT_SATISFIABLE && continues {
         let total =
             text_of(headers, "content-range").and_then(|text| text.strip_prefix("bytes */")?.parse().ok());
         return if total == Some(part.have) {
@@ -191,7 +192,7 @@ pub(super) fn fetch(
     }
     let announced: Option<u64> = text_of(headers, "content-length").and_then(|text| text.trim().parse().ok());
     let end = if status == StatusCode::OK {
-        if part.have > 0 {
+        if continues {
             report(Event::Remark(&format!(
                 "{} cannot be continued (its server sends it whole, or it has changed); beginning anew.",
                 file.to
@@ -201,7 +202,7 @@ pub(super) fn fetch(
         let (etag, day) = (text_of(headers, "etag"), text_of(headers, "last-modified"));
         part.begin(Origin::new(url, etag, day, announced))?;
         announced
-    } else if status == StatusCode::PARTIAL_CONTENT && part.have > 0 {
+    } else if status == StatusCode::PARTIAL_CONTENT && continues {
         continued(part, headers, announced)?
     } else {
         return Err(refused(status, headers));
@@ -226,7 +227,7 @@ pub(super) fn fetch(
         done: part.have,
         total: end_or_size,
     });
-    receive(response, part, end, most, report)?;
+    receive(response, part, end_or_size, most, report)?;
     Ok(answered)
 }
 
@@ -321,7 +322,7 @@ fn text_of<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 /// A published address, or its place at the mirror: `https://a.org/b` becomes `MIRROR/a.org/b`.
-pub(super) fn through_mirror(url: &str, mirror: Option<&str>) -> String {
+pub fn through_mirror(url: &str, mirror: Option<&str>) -> String {
     let rest = url
         .strip_prefix("https://")
         .or_else(|| url.strip_prefix("http://"));

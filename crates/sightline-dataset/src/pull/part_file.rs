@@ -89,6 +89,11 @@ impl PartFile {
         Ok(part)
     }
 
+    /// Whether something is there, and came from `url`.
+    pub(super) fn is_of(&self, url: &str) -> bool {
+        self.have > 0 && self.origin.as_ref().is_some_and(|origin| origin.url == url)
+    }
+
     /// Drops what has come.
     pub(super) fn forget(&mut self) -> Result<(), PullError> {
         // The state goes first: bytes without a state count for nothing, a state without bytes would not be true.

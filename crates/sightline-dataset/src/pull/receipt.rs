@@ -60,7 +60,7 @@ impl Receipt {
         day: &str,
     ) -> Self {
         let mut compared = Vec::new();
-        if file.md5.is_some() || (file.md5_url.is_some() && url.is_some()) {
+        if file.md5.is_some() || file.md5_url.is_some() {
             compared.push("md5".to_owned());
         }
         if file.sha256.is_some() {
@@ -107,6 +107,11 @@ impl Receipt {
                 .sha256
                 .as_ref()
                 .is_none_or(|sha256| sha256.eq_ignore_ascii_case(&self.sha256))
+    }
+
+    /// Whether everything was done with the file: an archive that could not be unpacked has a receipt, but is of no use yet.
+    pub fn is_complete(&self, file: &FileEntry) -> bool {
+        file.unpack.is_none() || self.unpacked.is_some()
     }
 
     /// Whether the file (or what was unpacked, where the archive was removed) is there, by size and names.
