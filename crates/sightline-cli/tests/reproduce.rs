@@ -132,9 +132,61 @@ fn missing_files_are_listed_with_the_way_to_get_them() {
     place
         .run("reproduce resnet101-ap-gem-rparis6k --data-root data --models weights")
         .ends(3)
-        .prints("looked for: weights/Resnet101-AP-GeM.pt")
+        .prints("looked for: weights/Resnet101-AP-GeM.pt, data/networks/Resnet101-AP-GeM.pt")
         .prints("--whiten Landmarks_clean --whitenp 0.25")
         .prints("command: sightline eval --dataset rparis6k");
+}
+
+#[test]
+fn weights_that_were_pulled_are_found_with_a_folder_of_weights_too() {
+    let place = Place::new();
+    place.write("data/networks/Resnet101-AP-GeM.pt", b"weights");
+    place
+        .run("reproduce resnet101-ap-gem-rparis6k --data-root data --models weights")
+        .ends(3)
+        .complains("1 thing is missing")
+        .prints("--model data/networks/Resnet101-AP-GeM.pt");
+}
+
+#[test]
+fn pictures_of_the_distractors_are_asked_for() {
+    let place = Place::new();
+    let rows = place.run("reproduce --json -").ends(0).json();
+    let among = rows["rows"].as_array().unwrap().iter();
+    let row = among
+        .clone()
+        .find(|row| row["distractors"] == "revisitop1m")
+        .unwrap();
+    place
+        .run(&format!(
+            "reproduce {} --data-root data",
+            row["name"].as_str().unwrap()
+        ))
+        .ends(3)
+        .prints("get it: sightline dataset pull revisitop1m revisitop1m:jpg --data-root data");
+    place
+        .run("dataset pull revisitop1m revisitop1m:jpg --data-root data --dry-run")
+        .ends(0)
+        .prints("101 files");
+}
+
+#[test]
+fn all_data_roots_are_looked_into() {
+    let place = drawn(&[row("small")]);
+    let mut command = place.std_command();
+    command
+        .env("SIGHTLINE_DATA", place.path("empty"))
+        .env("DB_ROOT", place.path("root"))
+        .args(["reproduce", "small", "--table", "table.json", "--json", "-"]);
+    let output = command.output().unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let output: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(!output["command"].as_str().unwrap().contains("--data-root"));
+    assert_eq!(output["missing"], json!([]));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Weights are looked for below the data root, where `sightline model pull` puts them, or in --models.\n\n\
+    after_help = "Weights are looked for in --models, then in networks/ below the data root, where `sightline model pull` puts them.\n\n\
 Exit codes: 0 done, 1 done but some pictures failed, 2 wrong usage, 3 failed or files are missing (each is listed with where it is looked for \
 and how to get it).\n\n\
 Examples:\n  sightline reproduce\n  sightline reproduce gl18-tl-resnet101-gem-w-rparis6k --data-root data\n  \

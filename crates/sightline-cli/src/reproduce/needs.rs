@@ -4,11 +4,17 @@ use super::row::Row;
 use crate::args::{ReproduceArgs, Side};
 use crate::pictures;
 use serde::Serialize;
+use sightline::dataset::pull::{Kind, Table, known_roots};
 use std::path::{Path, PathBuf};
 
 /// Where everything of a row is looked for.
 pub(crate) struct Places {
-    pub(crate) data_root: PathBuf,
+    /// The data root that `eval` must be told; `None` where it finds the same ones by itself.
+    told: Option<PathBuf>,
+    /// The data roots in which things are looked for; what is missing goes to the first.
+    roots: Vec<PathBuf>,
+    /// Where the weights may lie, of which `model` is the first that is there.
+    weights: Vec<PathBuf>,
     pub(crate) model: PathBuf,
     pub(crate) distractors: Option<PathBuf>,
     images: Option<PathBuf>,
@@ -27,21 +33,31 @@ pub(crate) struct Missing {
 
 impl Places {
     pub(crate) fn of(row: &Row, args: &ReproduceArgs) -> Self {
-        let data_root = sightline::dataset::pull::data_root(args.data_root.as_deref())
-            .unwrap_or_else(|| PathBuf::from("data"));
-        let models = args.models.clone().unwrap_or_else(|| data_root.join("networks"));
+        let mut told = args.data_root.clone();
+        let mut roots = known_roots(told.as_deref());
+        if roots.is_empty() {
+            let root = told.insert(PathBuf::from("data"));
+            roots.push(root.clone());
+        }
+        let given = args.models.iter().map(|folder| folder.join(&row.file));
+        let pulled = roots.iter().map(|root| root.join("networks").join(&row.file));
+        let weights: Vec<PathBuf> = given.chain(pulled).collect();
+        let model = if row.file == "seeded" {
+            PathBuf::from("seeded")
+        } else {
+            first_there(&weights)
+        };
         let distractors = row.distractors.as_ref().map(|name| {
-            let usual = || data_root.join(name).join(format!("{}.safetensors", row.model));
-            args.distractors.clone().unwrap_or_else(usual)
+            let file = format!("{}.safetensors", row.model);
+            let usual: Vec<PathBuf> = roots.iter().map(|root| root.join(name).join(&file)).collect();
+            args.distractors.clone().unwrap_or_else(|| first_there(&usual))
         });
         Self {
-            model: if row.file == "seeded" {
-                PathBuf::from("seeded")
-            } else {
-                models.join(&row.file)
-            },
+            told,
+            roots,
+            weights,
+            model,
             distractors,
-            data_root,
             images: args.images.clone(),
             device: args.device.clone(),
         }
@@ -79,10 +95,12 @@ impl Places {
 
     /// The command that evaluates the row.
     pub(crate) fn evaluation(&self, row: &Row) -> Vec<String> {
-        let mut line: Vec<String> = ["sightline", "eval", "--dataset", &row.dataset, "--data-root"]
+        let mut line: Vec<String> = ["sightline", "eval", "--dataset", &row.dataset]
             .map(str::to_owned)
             .into();
-        line.push(text(&self.data_root));
+        if let Some(root) = &self.told {
+            line.extend(["--data-root".to_owned(), text(root)]);
+        }
         if let Some(images) = &self.images {
             line.extend(["--images".to_owned(), text(images)]);
         }
@@ -99,12 +117,18 @@ impl Places {
 
     /// What is not there.
     pub(crate) fn missing(&self, row: &Row) -> Vec<Missing> {
-        let root = shell(&text(&self.data_root));
+        let home = self.roots.first().map_or(Path::new("data"), PathBuf::as_path);
+        let root = shell(&text(home));
         let mut missing = Vec::new();
         if row.file != "seeded" && !self.model.is_file() {
             missing.push(Missing {
                 what: format!("weights of {}", row.model),
-                place: text(&self.model),
+                place: self
+                    .weights
+                    .iter()
+                    .map(|place| text(place))
+                    .collect::<Vec<_>>()
+                    .join(", "),
                 get: vec![format!(
                     "sightline model pull {} --data-root {root}",
                     shell(&row.model)
@@ -124,7 +148,10 @@ impl Places {
         if let (Some(name), Some(set)) = (&row.distractors, &self.distractors)
             && !set.is_file()
         {
-            let folder = self.data_root.join(name);
+            let list = |root: &&PathBuf| root.join(name).join(format!("{name}.txt")).is_file();
+            let home = self.roots.iter().find(list).map_or(home, PathBuf::as_path);
+            let root = shell(&text(home));
+            let folder = home.join(name);
             let mut extract: Vec<String> = vec!["sightline".into(), "extract".into()];
             extract.push(text(&folder.join(format!("{name}.txt"))));
             extract.extend(["--images".to_owned(), text(&folder.join("jpg"))]);
@@ -134,7 +161,7 @@ impl Places {
                 what: format!("descriptors of the distractors {name}"),
                 place: text(set),
                 get: vec![
-                    format!("sightline dataset pull {} --data-root {root}", shell(name)),
+                    format!("sightline dataset pull {} --data-root {root}", with_groups(name)),
                     command_line(&extract),
                 ],
             });
@@ -145,7 +172,7 @@ impl Places {
     /// What keeps the data set from being evaluated: it is not there, or its pictures are not.
     fn without_pictures(&self, row: &Row) -> Option<String> {
         let images = self.images.as_deref();
-        let dataset = match pictures::open(&row.dataset, Some(&self.data_root), images) {
+        let dataset = match pictures::open(&row.dataset, self.told.as_deref(), images) {
             Ok(dataset) => dataset,
             Err(error) => return Some(error.to_string()),
         };
@@ -154,6 +181,26 @@ impl Places {
             Err(error) => Some(error.to_string()),
         }
     }
+}
+
+/// The first of the files that is there, else the first.
+fn first_there(files: &[PathBuf]) -> PathBuf {
+    let found = files.iter().find(|file| file.is_file()).or(files.first());
+    found.cloned().unwrap_or_default()
+}
+
+/// A data set and its groups that are not pulled unless they are named, as they are typed.
+fn with_groups(name: &str) -> String {
+    let mut words = vec![name.to_owned()];
+    let table = Table::embedded(Kind::Datasets).ok();
+    if let Some(entry) = table.as_ref().and_then(|table| table.entry(name))
+        && !entry.default.is_empty()
+    {
+        let further = entry.groups().into_iter();
+        let further = further.filter(|group| !entry.default.iter().any(|own| own == group));
+        words.extend(further.map(|group| format!("{name}:{group}")));
+    }
+    command_line(&words)
 }
 
 fn text(path: &Path) -> String {
