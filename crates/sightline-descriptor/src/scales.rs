@@ -214,10 +214,13 @@ fn unit(pass: &[f32]) -> Vec<f64> {
 
 /// dirtorch's f(x, p) = sign(x) max(|x|, 1e-6)^p with sign(0) = 0.
 fn signed_power(x: f64, power: f64) -> f64 {
-    if x == 0.0 {
+    let size = x.abs();
+    if size == 0.0 {
         0.0
     } else {
-        x.abs().max(1e-6).powf(power).copysign(x)
+        // Not `max`, which would make a value of what is no number.
+        let size = if size < 1e-6 { 1e-6 } else { size };
+        size.powf(power).copysign(x)
     }
 }
 
@@ -251,6 +254,9 @@ mod tests {
         assert_eq!(pooled[0], pooled[1]);
         assert_eq!(pooled[2], 0.0);
         assert!((norm(&pooled) - 1.0).abs() < 1e-6);
+        let pooled =
+            ScalePooling::DirtorchGem { power: 3.0 }.pool(&[&[f32::NAN, 1.0], &[0.5, 1.0]], &[1.0, 0.5]);
+        assert!(pooled[0].is_nan());
     }
 
     #[test]

@@ -158,6 +158,8 @@ impl<'a> Network<'a> {
 
     /// Pools the passes of one picture and whitens.
     fn finish(&self, passes: &[&[f32]]) -> Result<Vec<f32>, Failure> {
+        // A maximum or a floor of the pooling could hide what is no number.
+        check_finite(passes.iter().copied().flatten())?;
         let mut descriptor = self.pooling.pool(passes, &self.scales);
         if let Some(whitening) = &self.whitening {
             if descriptor.len() != whitening.input_dim() {
@@ -180,13 +182,18 @@ impl<'a> Network<'a> {
                 got,
             }));
         }
-        if descriptor.iter().any(|value| !value.is_finite()) {
-            return Err(Failure::Pictures(
-                "Its descriptor has values that are no finite numbers.".to_owned(),
-            ));
-        }
+        check_finite(&descriptor)?;
         Ok(descriptor)
     }
+}
+
+fn check_finite<'v>(values: impl IntoIterator<Item = &'v f32>) -> Result<(), Failure> {
+    if values.into_iter().all(|value| value.is_finite()) {
+        return Ok(());
+    }
+    Err(Failure::Pictures(
+        "Its descriptor has values that are no finite numbers.".to_owned(),
+    ))
 }
 
 /// What a panic said.

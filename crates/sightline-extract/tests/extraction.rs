@@ -239,8 +239,8 @@ fn a_network_of_another_length_stops_at_once() {
     assert!(matches!(error, ExtractError::Output { .. }), "{error}");
 }
 
-/// Each picture twice, the second time doubled.
-struct Twice;
+/// Each picture twice, the second time multiplied.
+struct Twice(f32);
 
 impl Prepare for Twice {
     fn memory(&self, file: &[u8]) -> u64 {
@@ -250,7 +250,7 @@ impl Prepare for Twice {
     fn prepare(&self, file: &[u8], bbox: Option<[f64; 4]>) -> Result<Vec<ImageTensor>, String> {
         let first = Bytes.prepare(file, bbox)?.remove(0);
         let second = ImageTensor {
-            data: first.data.iter().map(|v| 2.0 * v).collect(),
+            data: first.data.iter().map(|v| self.0 * v).collect(),
             ..first.clone()
         };
         Ok(vec![first, second])
@@ -264,7 +264,7 @@ fn scales_are_pooled() {
     let mut sums = Sums::default();
     let rows = describe_pictures(&list, &Bytes, &mut Network::new(&mut sums, DIM), &options(2, 2)).unwrap();
     let mut network = Network::new(&mut sums, DIM).with_scales(vec![1.0, 2.0], ScalePooling::Token);
-    let pooled = describe_pictures(&list, &Twice, &mut network, &options(2, 2)).unwrap();
+    let pooled = describe_pictures(&list, &Twice(2.0), &mut network, &options(2, 2)).unwrap();
     for (row, pooled) in rows.iter().zip(&pooled) {
         let (row, pooled) = (row.as_ref().unwrap(), pooled.as_ref().unwrap());
         let norm = row.iter().map(|v| v * v).sum::<f32>().sqrt();
@@ -274,6 +274,10 @@ fn scales_are_pooled() {
     }
     let one = describe_pictures(&list, &Bytes, &mut network, &options(2, 2)).unwrap();
     assert_eq!(one[0], Err("It was prepared 1 times for 2 scales.".to_owned()));
+    // The maximum over scales would leave out what is no number.
+    let mut network = Network::new(&mut sums, DIM).with_scales(vec![1.0, 2.0], ScalePooling::SuperglobalMax);
+    let refused = describe_pictures(&list, &Twice(f32::NAN), &mut network, &options(2, 2)).unwrap();
+    assert!(refused[0].as_ref().unwrap_err().contains("no finite numbers"));
 }
 
 #[test]

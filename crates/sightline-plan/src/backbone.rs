@@ -210,7 +210,7 @@ impl OutputPooling {
         for token in patches.chunks(dim) {
             for (sum, value) in sums.iter_mut().zip(token) {
                 *sum += match self.tokens {
-                    TokenPooling::Gem { p } => f64::from(*value).max(LEAST).powf(p),
+                    TokenPooling::Gem { p } => at_least(f64::from(*value)).powf(p),
                     _ => f64::from(*value),
                 };
             }
@@ -232,11 +232,16 @@ impl OutputPooling {
             MapPooling::Mac => values.fold(f64::NEG_INFINITY, |a, b| if b > a || b.is_nan() { b } else { a }),
             MapPooling::Spoc => values.sum::<f64>() / count,
             MapPooling::Gem { p } => {
-                let sum: f64 = values.map(|value| value.max(LEAST).powf(p)).sum();
+                let sum: f64 = values.map(|value| at_least(value).powf(p)).sum();
                 (sum / count).powf(p.recip())
             }
         }
     }
+}
+
+/// At least [`LEAST`]; `max` drops a NaN, but what is no number must show.
+fn at_least(value: f64) -> f64 {
+    if value < LEAST { LEAST } else { value }
 }
 
 /// Runs a foreign network and makes descriptors of one of its outputs; its own output is [`DESCRIPTOR`].
@@ -349,8 +354,31 @@ mod tests {
             &[3.0, 4.0],
         );
         assert!(pooled(OutputPooling::default(), &[4], &map).is_err());
-        let nan = pooled(with(MapPooling::Mac), &shape, &[1.0, f32::NAN, 1.0, 1.0]).unwrap();
-        assert!(nan[0].is_nan());
+    }
+
+    #[test]
+    fn what_is_no_number_shows() {
+        let data = [1.0, 1.0, f32::NAN, 1.0];
+        for map in [MapPooling::Mac, MapPooling::Spoc, MapPooling::default()] {
+            let pooling = OutputPooling {
+                map,
+                ..OutputPooling::default()
+            };
+            assert!(
+                pooled(pooling, &[1, 2, 1, 2], &data).unwrap()[1].is_nan(),
+                "{map}"
+            );
+        }
+        for tokens in [TokenPooling::Mean, TokenPooling::Gem { p: 3.0 }] {
+            let pooling = OutputPooling {
+                tokens,
+                ..OutputPooling::default()
+            };
+            assert!(
+                pooled(pooling, &[1, 2, 2], &data).unwrap()[0].is_nan(),
+                "{tokens}"
+            );
+        }
     }
 
     #[test]

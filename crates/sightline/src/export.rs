@@ -150,7 +150,14 @@ impl Model {
             a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
         };
         let largest = |values: &mut dyn Iterator<Item = f32>| {
-            values.fold(0.0_f32, |most, value| if value <= most { most } else { value })
+            // `max` drops a NaN, but what is no number must show.
+            values.fold(0.0_f32, |most, value| {
+                if value > most || value.is_nan() {
+                    value
+                } else {
+                    most
+                }
+            })
         };
         Ok(ExportCheck {
             picture: size,
