@@ -122,8 +122,7 @@ impl Expansion {
         let mut sum: Vec<f64> = out.iter().map(|x| f64::from(*x)).collect();
         let mut row = vec![0.0; dim];
         for hit in near {
-            // Powers of whole numbers by repeated multiplication; 0^0 is 1.
-            let weight = (0..self.alpha).fold(1.0, |power, _| power * f64::from(hit.score));
+            let weight = whole_power(f64::from(hit.score), self.alpha);
             let mut index = hit.index;
             for set in sets {
                 if index < set.count() {
@@ -142,6 +141,19 @@ impl Expansion {
             *out = (sum / norm) as f32;
         }
     }
+}
+
+/// x^exponent by repeated squaring, since `powi` rounds otherwise on other machines; 0^0 is 1.
+fn whole_power(mut x: f64, mut exponent: u32) -> f64 {
+    let mut power = 1.0;
+    while exponent > 0 {
+        if exponent & 1 == 1 {
+            power *= x;
+        }
+        x *= x;
+        exponent >>= 1;
+    }
+    power
 }
 
 /// Writes a row that exists into `out` of its length.
@@ -217,6 +229,22 @@ mod tests {
             prop_assert_eq!(&how.expand(rows, rows).unwrap(), &values);
             prop_assert_eq!(&how.augment(rows).unwrap(), &values);
         }
+    }
+
+    #[test]
+    fn powers_of_any_size_are_quick() {
+        let score = f64::from(0.7_f32);
+        assert_eq!(
+            [0, 1, 2].map(|alpha| whole_power(score, alpha)),
+            [1.0, score, score * score]
+        );
+        assert_eq!(whole_power(score, 3), score * score * score);
+        assert_eq!((whole_power(0.0, 0), whole_power(0.0, 5)), (1.0, 0.0));
+        assert_eq!(
+            (whole_power(-1.0, u32::MAX), whole_power(-2.0, 10)),
+            (-1.0, 1024.0)
+        );
+        assert_eq!(whole_power(0.5, u32::MAX), 0.0);
     }
 
     #[test]
