@@ -96,7 +96,7 @@ fn recall(labels: &Labels<'_>, ranking: &dyn Ranking, options: &Options) -> Foun
         },
     );
     found.metrics.push("mAP", f64::NAN);
-    let gallery = ranking.images().unwrap_or(labels.images.len());
+    let gallery = ranking.gallery().unwrap_or(labels.images.len());
     for k in recall_ks(options, &recall::KS) {
         // The last neighbour of a vector is the vector itself, so with k at the size of the gallery all are right.
         let meets_itself = labels.queries.is_none() && k >= gallery;
@@ -121,7 +121,7 @@ fn recall(labels: &Labels<'_>, ranking: &dyn Ranking, options: &Options) -> Foun
 
 /// AP by steps without the query; top-k with it.
 fn dirtorch(labels: &Labels<'_>, ranking: &dyn Ranking, options: &Options) -> Found {
-    let images = ranking.images().unwrap_or(labels.images.len());
+    let images = ranking.gallery().unwrap_or(labels.images.len());
     let tops: Vec<usize> = options
         .kappas
         .as_deref()

@@ -44,6 +44,12 @@ pub trait Ranking {
     /// How many images every ranking holds, distractors included; none where lists may be shorter than the gallery.
     fn images(&self) -> Option<usize>;
 
+    /// How many images are ranked against, distractors and those that no ranking ever holds (they have no descriptor) included;
+    /// none where the rankings do not know.
+    fn gallery(&self) -> Option<usize> {
+        self.images()
+    }
+
     /// Ranks of the images `wanted[i]` in the ranking of query `first_query + i`, in the order asked for; none for
     /// an image that the ranking does not hold. The lists are without repeats. Only called with queries below
     /// [`Ranking::queries`].

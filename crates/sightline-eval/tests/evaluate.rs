@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 use sightline_dataset::{ClassicLists, Dataset, Query, RevisitedLists, Truth};
-use sightline_eval::ranking::{Ties, rank_all};
+use sightline_eval::ranking::{Rank, Ties, rank_all};
 use sightline_eval::ranks::RankedLists;
 use sightline_eval::{EvalError, Evaluation, Options, Protocol, Ranking, ScoreMatrix, evaluate};
 
@@ -150,6 +150,41 @@ fn labels_are_recalled() {
     close(dirtorch.metrics.get("top-1"), 1.0);
     assert_eq!(dirtorch.metrics.get("top-5"), None);
     assert_eq!(dirtorch.queries[4].ap, None);
+}
+
+/// Lists over a gallery of two hundred images, some of which no list ever holds.
+struct Incomplete(RankedLists);
+
+impl Ranking for Incomplete {
+    fn queries(&self) -> usize {
+        self.0.queries()
+    }
+
+    fn images(&self) -> Option<usize> {
+        None
+    }
+
+    fn gallery(&self) -> Option<usize> {
+        Some(200)
+    }
+
+    fn ranks(&self, first_query: usize, wanted: &[Vec<u32>]) -> Vec<Vec<Option<Rank>>> {
+        self.0.ranks(first_query, wanted)
+    }
+}
+
+#[test]
+fn distractors_count_where_an_image_has_no_descriptor() {
+    let truth = Truth::Labels {
+        images: vec![0, 0, 1],
+        queries: Some(vec![0]),
+        class_names: vec!["a".into(), "b".into()],
+    };
+    let set = dataset(3, 1, truth);
+    let ranking = Incomplete(by_lists(&[&[2, 0]]));
+    let got = run(&set, &ranking, Protocol::Dirtorch);
+    close(got.metrics.get("top-1"), 0.0);
+    close(got.metrics.get("top-100"), 1.0);
 }
 
 #[test]

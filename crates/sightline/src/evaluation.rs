@@ -253,6 +253,10 @@ impl Ranking for SearchRanking<'_> {
             .then_some(self.database.places.len() + self.distractors())
     }
 
+    fn gallery(&self) -> Option<usize> {
+        Some(self.database.places.len() + self.distractors())
+    }
+
     fn ranks(&self, first_query: usize, wanted: &[Vec<u32>]) -> Vec<Vec<Option<Rank>>> {
         let place = |image: &u32| self.database.places.get(*image as usize).copied().flatten();
         let asked: Vec<Vec<u32>> = wanted
