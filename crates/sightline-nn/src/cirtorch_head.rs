@@ -46,7 +46,12 @@ impl CirtorchHead {
     /// The heads with further layers that files are compared with.
     pub(crate) fn with_layers() -> Vec<Self> {
         let mut heads = Vec::new();
-        for pooling in [PoolingKind::GEM, PoolingKind::Mac, PoolingKind::Spoc] {
+        for pooling in [
+            PoolingKind::GEM,
+            PoolingKind::GemPerChannel { p: 3.0 },
+            PoolingKind::Mac,
+            PoolingKind::Spoc,
+        ] {
             for layers in 1..8 {
                 heads.push(Self {
                     pooling,

@@ -190,7 +190,11 @@ impl Network {
     /// # Errors
     /// As [`Network::record`] or [`Network::record_for`].
     pub fn record_with_maps(&self, size: Option<[usize; 2]>, names: &[&str]) -> Result<Plan, RecordError> {
+        let shortest = self.architecture.trunk().shortest_side();
         let (mut recorder, image) = match size {
+            Some(size) if size.iter().any(|side| *side < shortest) => {
+                return Err(RecordError::TooSmall { size });
+            }
             Some(size) => PlanRecorder::for_size(3, size),
             None => PlanRecorder::new(3),
         };

@@ -117,5 +117,11 @@ fn pictures_without_a_map_are_refused() {
             assert!(run(executor, shortest).is_ok(), "{name}");
             assert!(run(executor, shortest - 1).is_err(), "{name}");
         }
+        assert!(network.record_for([64, shortest]).is_ok(), "{name}");
+        let size = [shortest - 1, 64];
+        assert_eq!(
+            network.record_for(size).unwrap_err(),
+            RecordError::TooSmall { size }
+        );
     }
 }

@@ -74,6 +74,14 @@ fn other_projects_names_and_no_network_at_all() {
     .unwrap_err();
     assert_eq!(error.fitting[0], "resnet18/cir-mac-r");
 
+    let file = state_dict("resnet18/cir-gemmp-r-w", 0);
+    let error = Network::load(
+        &architecture("resnet18/dir-gem"),
+        &Weights::from_state_dict(&file),
+    )
+    .unwrap_err();
+    assert_eq!(error.fitting[0], "resnet18/cir-gemmp-r-w");
+
     let file = vec![("mean".to_owned(), Tensor::from_f32(vec![1], &[0.0]).unwrap())];
     let error = Network::load(&architecture("resnet18/gem"), &Weights::from_state_dict(&file)).unwrap_err();
     assert!(
