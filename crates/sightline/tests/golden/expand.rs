@@ -196,16 +196,23 @@ impl Sets {
     }
 }
 
-/// The outputs called `PREFIX` with a number after it, and that number.
-fn numbered(case: &Case, prefix: &str) -> Vec<(String, f64)> {
-    case.names("out.")
-        .into_iter()
-        .filter_map(|full| {
-            let name = full.strip_prefix("out.")?;
-            let number = name.strip_prefix(prefix)?.parse().ok()?;
-            Some((name.to_owned(), number))
-        })
-        .collect()
+/// The powers that the parameter `key` lists, and the output called `PREFIX` with that power, or its whole part, after it.
+fn of_powers(case: &Case, prefix: &str, key: &str) -> Result<Vec<(String, f64)>, String> {
+    let mut named = Vec::new();
+    for power in numbers(&case.params[key])? {
+        let outputs = case.names("out.");
+        let outputs = || outputs.iter().filter_map(|full| full.strip_prefix("out."));
+        let called = |wanted: f64| {
+            outputs().find(|name| {
+                let number = name.strip_prefix(prefix).and_then(|number| number.parse().ok());
+                number == Some(wanted)
+            })
+        };
+        let name = called(power).or_else(|| called(power.trunc()));
+        let name = name.ok_or(format!("the file has no output {prefix}{power}"))?;
+        named.push((name.to_owned(), power));
+    }
+    Ok(named)
 }
 
 fn dirtorch_scales(case: &Case, out: &mut Outputs) -> Result<(), String> {
@@ -214,7 +221,7 @@ fn dirtorch_scales(case: &Case, out: &mut Outputs) -> Result<(), String> {
     sets.pool(out, "mean", |passes| {
         ScalePooling::DirtorchMean.pool(passes, &scales)
     });
-    for (name, power) in numbered(case, "gem") {
+    for (name, power) in of_powers(case, "gem", "gemp")? {
         sets.pool(out, &name, |passes| gem(power).pool(passes, &scales));
         sets.pool(out, &format!("{name}_raw"), |passes| {
             let raw = gem(power).combine(passes, &scales);
@@ -238,7 +245,7 @@ fn superglobal_scales(case: &Case, out: &mut Outputs) -> Result<(), String> {
     });
     // The case is one batch: its smallest value is that of all pictures.
     let smallest = sets.sets.iter().flatten().copied().fold(f32::INFINITY, f32::min);
-    for (name, power) in numbered(case, "power") {
+    for (name, power) in of_powers(case, "power", "ps")? {
         sets.pool(out, &name, |passes| {
             let pooled = superglobal_power(passes, power, f64::from(smallest));
             let norm = pooled.iter().map(|x| x * x).sum::<f64>().sqrt().max(1e-12);

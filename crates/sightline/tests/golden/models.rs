@@ -6,8 +6,9 @@ use sightline::checkpoint::formula;
 use sightline::descriptor::ScalePooling;
 use sightline::image::ImageTensor;
 use sightline::image::torch_resize::{Coordinates, scale};
+use sightline::nn::burn::tensor::{Tensor as BurnTensor, TensorData};
 use sightline::nn::{
-    Architecture, Block, BlockShape, BurnExecutor, Device, Network, PlanRecorder, Wanted, Weights,
+    Architecture, Block, BlockShape, BurnExecutor, BurnOps, Device, Network, PlanRecorder, Wanted, Weights,
 };
 use sightline::plan::{DESCRIPTOR, Executor, RtenExecutor, Tensor};
 
@@ -23,7 +24,7 @@ pub(crate) fn run(case: &Case) -> Result<Outputs, String> {
     let last_map = architecture.last_map();
     let compute = |executor: &mut dyn Executor| match case.params.get("scales") {
         Some(scales) => extracted(case, executor, &image, scales, &last_map),
-        None => Ok(stages(&executor.run(&image).map_err(text)?)),
+        None => stages(case, &executor.run(&image).map_err(text)?),
     };
     let maps = match case.params.get("scales") {
         Some(_) => vec![last_map.clone()],
@@ -58,7 +59,7 @@ fn stage_names(case: &Case) -> Vec<String> {
 }
 
 /// `desc`, the three outputs of every stage, and the vectors of regions.
-fn stages(named: &[(String, Tensor)]) -> Outputs {
+fn stages(case: &Case, named: &[(String, Tensor)]) -> Result<Outputs, String> {
     let mut outputs = Outputs::new();
     for (name, tensor) in named {
         if name == DESCRIPTOR {
@@ -66,33 +67,41 @@ fn stages(named: &[(String, Tensor)]) -> Outputs {
             continue;
         }
         if name == "regions" {
-            regions(&mut outputs, tensor);
+            regions(case, &mut outputs, tensor)?;
             continue;
         }
         let shape: Vec<i64> = tensor.shape.iter().map(|axis| *axis as i64).collect();
         outputs.ints(&format!("stage.{name}.shape"), &[shape.len()], &shape);
         outputs.f32(&format!("stage.{name}.stat"), &[4], statistics(&tensor.data));
         let count = tensor.data.len();
-        let sample = formula::uniform(&format!("sample.{name}"), 0, 64)
+        let samples = length(case, &format!("out.stage.{name}.sample"))?;
+        let sample = formula::uniform(&format!("sample.{name}"), 0, samples)
             .into_iter()
             .map(|u| tensor.data[((u + 1.0) / 2.0 * count as f64).floor() as usize])
             .collect();
-        outputs.f32(&format!("stage.{name}.sample"), &[64], sample);
+        outputs.f32(&format!("stage.{name}.sample"), &[samples], sample);
     }
-    outputs
+    Ok(outputs)
 }
 
-/// The first 32 components of the vector of each region, and the whole of the last one; of one picture.
-fn regions(outputs: &mut Outputs, tensor: &Tensor) {
+/// Length of the last axis of what the file expects.
+fn length(case: &Case, name: &str) -> Result<usize, String> {
+    let shape = &case.array(name)?.shape;
+    shape.last().copied().ok_or(format!("{name} has no axis"))
+}
+
+/// The first components of the vector of each region, as many as the file has, and the whole of the last one; of one picture.
+fn regions(case: &Case, outputs: &mut Outputs, tensor: &Tensor) -> Result<(), String> {
     let [_, channels, count, _] = tensor.shape[..] else {
-        return;
+        return Err(format!("the regions have the shape {:?}", tensor.shape));
     };
     let vector = |region: usize, length: usize| (0..length).map(move |c| tensor.data[c * count + region]);
-    let shown = channels.min(32);
+    let shown = channels.min(length(case, "out.regions")?);
     let all = (0..count).flat_map(|region| vector(region, shown)).collect();
     outputs.f32("regions", &[count, shown], all);
     let last = vector(count - 1, channels).collect();
     outputs.f32("last_region", &[channels], last);
+    Ok(())
 }
 
 /// cirtorch's extraction over several scales, and its local vectors.
@@ -108,7 +117,7 @@ fn extracted(
     let rows = case.params["local_rows"].as_u64().unwrap_or(0) as usize;
     let (c, h, w) = (image.shape[1], image.shape[2], image.shape[3]);
     let mut found: [Vec<f32>; 4] = Default::default();
-    let mut local = Vec::new();
+    let mut local = None;
     let mut width = 0;
     for values in image.data.chunks(c * h * w) {
         let picture = ImageTensor::new(c, h, w, values.to_vec()).ok_or("the image has no values")?;
@@ -148,18 +157,19 @@ fn extracted(
             all.extend(one);
         }
         let pixels = map.data.len() / map.shape[1];
-        if local.is_empty() {
-            local = (0..rows)
-                .flat_map(|pixel| local_vector(&map.data, pixels, pixel))
-                .collect();
-        }
+        // Of the first picture.
+        local.get_or_insert_with(|| {
+            let rows = rows.min(pixels);
+            let vectors = (0..rows).flat_map(|pixel| local_vector(&map.data, pixels, pixel));
+            ([rows, map.shape[1]], vectors.collect::<Vec<f32>>())
+        });
     }
     let mut outputs = Outputs::new();
     for (name, values) in ["ss", "ms", "ms_p", "ms_p_ratio"].into_iter().zip(found) {
         outputs.f32(name, &[values.len() / width.max(1), width], values);
     }
-    if rows > 0 {
-        outputs.f32("local", &[rows, local.len() / rows], local);
+    if let Some((shape, local)) = local {
+        outputs.f32("local", &shape, local);
     }
     Ok(outputs)
 }
@@ -171,7 +181,7 @@ fn local_vector(map: &[f32], pixels: usize, pixel: usize) -> Vec<f32> {
     values.map(|value| (value / norm) as f32).collect()
 }
 
-/// One residual block of dirtorch.
+/// One residual block of dirtorch, as a recorded plan and in Burn, which must agree with the file.
 fn block(case: &Case) -> Result<Outputs, String> {
     let option = |key: &str| {
         let value = case.params["options"][key].as_u64();
@@ -195,11 +205,22 @@ fn block(case: &Case) -> Result<Outputs, String> {
     recorder.output("map", map);
     let plan = recorder.finish().map_err(text)?;
     let mut executor = RtenExecutor::new(&plan, 2).map_err(text)?;
-    let named = executor.run(&image(&case.params["image"])?).map_err(text)?;
+    let image = image(&case.params["image"])?;
+    let named = executor.run(&image).map_err(text)?;
     let mut outputs = Outputs::new();
     for (name, tensor) in named {
         outputs.f32(&name, &tensor.shape, tensor.data);
     }
+
+    let input = TensorData::new(image.data, image.shape);
+    let input = BurnTensor::<4>::from_data(input, &Device::flex());
+    let map = block.forward(&mut BurnOps::default(), input);
+    let shape = map.dims();
+    let values = map.into_data().try_to_vec::<f32>();
+    let mut by_burn = Outputs::new();
+    by_burn.f32("map", &shape, values.map_err(|error| format!("{error:?}"))?);
+    case.compare(&by_burn)
+        .map_err(|difference| format!("computed by Burn: {difference}"))?;
     Ok(outputs)
 }
 

@@ -199,20 +199,29 @@ fn layers(case: &Case, channels: usize) -> Result<Vec<(String, Layer)>, String> 
 
 fn global(case: &Case, name: &str, channels: usize) -> Result<Layer, String> {
     let p = number(&case.params, "p")?;
-    let of_kind = |kind| Ok(Layer::Pooling(Pooling::new(kind, channels)));
+    let of_kind = |kind| with_epsilon(case, Pooling::new(kind, channels));
     match name {
         "mac" => of_kind(PoolingKind::Mac),
         "spoc" => of_kind(PoolingKind::Spoc),
         "gem" | "dir_gem" => of_kind(PoolingKind::Gem { p: 3.0 }),
         "gem_p" | "dir_gemp" => of_kind(PoolingKind::Gem { p }),
         "gem_p1" => of_kind(PoolingKind::Gem { p: 1.0 }),
-        "gemmp" => Ok(Layer::Pooling(per_channel(case)?)),
+        "gemmp" => with_epsilon(case, per_channel(case)?),
         "gem_eps" => Ok(Layer::Gem {
             p: power(vec![3.0]),
             epsilon: number(&case.params, "eps_of_gem_eps")?,
         }),
         other => Err(format!("the output {other} is not known")),
     }
+}
+
+/// The pooling with the lower bound that the case names, where it is another than the original's.
+fn with_epsilon(case: &Case, pooling: Pooling) -> Result<Layer, String> {
+    let epsilon = number_or(&case.params, "eps", GEM_EPSILON)?;
+    Ok(match pooling.p.clone() {
+        Some(p) if epsilon != GEM_EPSILON => Layer::Gem { p, epsilon },
+        _ => Layer::Pooling(pooling),
+    })
 }
 
 /// GeM with the powers `w.mp`.
@@ -231,7 +240,7 @@ fn power(values: Vec<f32>) -> Param<Tensor<1>> {
 fn rmac_layer(case: &Case, name: &str) -> Result<Layer, String> {
     let (levels, epsilon, normalised) = match name {
         "rmac_eps" => (3, 0.1, false),
-        "rmac_l2n" => (3, RMAC_EPSILON, true),
+        "rmac_l2n" => (3, number_or(&case.params, "eps", RMAC_EPSILON)?, true),
         _ => {
             let levels = name.strip_prefix("rmac_L").and_then(|levels| levels.parse().ok());
             let levels = levels.ok_or(format!("the output {name} is not known"))?;
@@ -273,21 +282,15 @@ fn regional(case: &Case, channels: usize) -> Result<RegionalPooling, String> {
     RegionalPooling::load(kind, channels, levels, whitened, &weights).map_err(|error| error.to_string())
 }
 
-/// dirtorch's heads: one for each entry of the options, or the one called `desc`.
+/// dirtorch's heads by their outputs: the options are a table of heads by these names, or those of the only head.
 fn heads(case: &Case, channels: usize) -> Result<Vec<(String, Layer)>, String> {
-    let options = case.params["options"]
-        .as_object()
-        .ok_or("the case has no options")?;
-    let all: Vec<(&str, &Json)> = match options.contains_key("pooling") {
-        true => vec![("desc", &case.params["options"])],
-        false => options
-            .iter()
-            .map(|(name, options)| (name.as_str(), options))
-            .collect(),
-    };
-    all.into_iter()
-        .map(|(name, options)| {
-            let head = dirtorch(options, channels, seed(case)?)?;
+    let options = &case.params["options"];
+    let names = case.names("out.");
+    let names = names.iter().map(|name| name.trim_start_matches("out."));
+    names
+        .map(|name| {
+            let own = options.get(name).filter(|own| own.is_object());
+            let head = dirtorch(own.unwrap_or(options), channels, seed(case)?)?;
             Ok((name.to_owned(), Layer::Head(Box::new(head))))
         })
         .collect()
@@ -323,7 +326,7 @@ fn norms(case: &Case, name: &str) -> Result<Layer, String> {
         "l2n_eps" => vec![Norm::L2n(number(&case.params, "l2n_eps")?)],
         "dir_l2" => vec![Norm::L2],
         "powerlaw" => vec![Norm::PowerLaw(epsilon)],
-        "powerlaw_l2n" => vec![Norm::PowerLaw(epsilon), Norm::L2n(L2N_EPSILON)],
+        "powerlaw_l2n" => vec![Norm::PowerLaw(epsilon), Norm::L2n(epsilon)],
         other => return Err(format!("the output {other} is not known")),
     }))
 }
@@ -373,17 +376,17 @@ fn gradients(case: &Case) -> Result<Outputs, String> {
         "grad_mac" => Layer::Pooling(Pooling::new(PoolingKind::Mac, channels)),
         "grad_rmac" => Layer::Rmac {
             levels: whole(&case.params, "L")?,
-            epsilon: RMAC_EPSILON,
+            epsilon: number_or(&case.params, "eps", RMAC_EPSILON)?,
             normalised: false,
         },
-        "grad_gemmp" => Layer::Pooling(per_channel(case)?),
+        "grad_gemmp" => with_epsilon(case, per_channel(case)?)?,
         "grad_dirgem" => {
             let p = number(&case.params, "p")?;
-            Layer::Pooling(Pooling::new(PoolingKind::Gem { p }, channels))
+            with_epsilon(case, Pooling::new(PoolingKind::Gem { p }, channels))?
         }
         "grad_gem" => Layer::Gem {
             p: power(vec![number(&case.params, "p")?]),
-            epsilon: number(&case.params, "eps").unwrap_or(GEM_EPSILON),
+            epsilon: number_or(&case.params, "eps", GEM_EPSILON)?,
         },
         other => return Err(format!("the case {other} is not known")),
     };
@@ -472,6 +475,14 @@ fn values<const D: usize>(tensor: Tensor<D>) -> Result<PlainTensor, String> {
 fn number(params: &Json, key: &str) -> Result<f32, String> {
     let value = params[key].as_f64();
     Ok(value.ok_or(format!("the case lacks {key}"))? as f32)
+}
+
+/// The number, or the original's own where the case has none.
+fn number_or(params: &Json, key: &str, own: f32) -> Result<f32, String> {
+    match params[key] {
+        Json::Null => Ok(own),
+        _ => number(params, key),
+    }
 }
 
 fn whole(params: &Json, key: &str) -> Result<usize, String> {
