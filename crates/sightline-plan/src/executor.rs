@@ -1,6 +1,6 @@
 //! What extraction sees of a network: a batch of pictures in, the named outputs out.
 
-use crate::Tensor;
+use crate::{OnnxHeader, Tensor};
 
 /// Runs a network on batches of pictures.
 pub trait Executor: Send {
@@ -87,6 +87,22 @@ pub enum LoadError {
         runtime: &'static str,
         /// What it says.
         reason: String,
+    },
+    /// Weights in more files than anybody writes.
+    #[error("The model spreads its weights over more than {most} files. Export it with all of them in one.")]
+    TooManyFiles {
+        /// The largest number that is read.
+        most: usize,
+    },
+    /// Values of a type that the runtime is not given or asked for.
+    #[error("The model cannot run through {runtime}: its `{name}` is {element}. Export it in float32.")]
+    Element {
+        /// Name of the runtime.
+        runtime: &'static str,
+        /// Name of the input or output.
+        name: String,
+        /// The type of its values.
+        element: String,
     },
     /// Not a network of one picture input.
     #[error(
@@ -188,6 +204,34 @@ pub(crate) fn wanted_outputs(names: Vec<String>, wanted: Option<&str>) -> Result
     }
 }
 
+/// Checks that the inputs and the wanted outputs of a model have values of the types that a runtime `takes`, where it says their
+/// type.
+pub(crate) fn check_elements(
+    runtime: &'static str,
+    header: &OnnxHeader,
+    outputs: &[String],
+    takes: &[u64],
+) -> Result<(), LoadError> {
+    let wanted = header
+        .outputs
+        .iter()
+        .filter(|output| outputs.contains(&output.name));
+    let other = |element: u64| !takes.contains(&element);
+    match header
+        .inputs
+        .iter()
+        .chain(wanted)
+        .find(|value| value.element.is_some_and(other))
+    {
+        None => Ok(()),
+        Some(value) => Err(LoadError::Element {
+            runtime,
+            name: value.name.clone(),
+            element: value.element_name(),
+        }),
+    }
+}
+
 /// Checks that a batch has the height and width that a model takes, where it fixes them.
 ///
 /// # Errors
@@ -233,4 +277,58 @@ pub fn check_batch(input: &Tensor, channels: Option<usize>) -> Result<[usize; 4]
         return Err(wrong("an axis is empty"));
     }
     Ok([batch, c, height, width])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protobuf::Message;
+    use crate::{OnnxValue, RtenExecutor};
+
+    #[test]
+    fn types_of_values_are_checked_before_a_picture_is_run() {
+        let value = |name: &str, element: u64| OnnxValue {
+            name: name.to_owned(),
+            element: Some(element),
+            ..OnnxValue::default()
+        };
+        let header = OnnxHeader {
+            inputs: vec![value("image", 1)],
+            outputs: vec![value("map", 1), value("half", 10), value("ids", 7)],
+            ..OnnxHeader::default()
+        };
+        let check = |output: &str, takes: &[u64]| check_elements("rt", &header, &[output.to_owned()], takes);
+        assert!(check("map", &[1]).is_ok() && check("half", &[1, 10]).is_ok());
+        assert_eq!(
+            check("half", &[1]).unwrap_err().to_string(),
+            "The model cannot run through rt: its `half` is float16. Export it in float32."
+        );
+        assert!(check("ids", &[1, 10]).is_err() && check("map", &[10]).is_err());
+    }
+
+    #[test]
+    fn runtimes_refuse_types_that_they_are_not_given() {
+        let value = |name: &str, element: i64| {
+            let tensor = Message::new().message(1, &Message::new().int(1, element));
+            Message::new().text(1, name).message(2, &tensor)
+        };
+        let model = |image: i64, map: i64| {
+            let graph = Message::new()
+                .message(11, &value("image", image))
+                .message(12, &value("map", map));
+            Message::new().message(7, &graph).bytes
+        };
+        for (image, map) in [(16, 1), (1, 16), (7, 1)] {
+            let error = RtenExecutor::from_onnx(model(image, map), 1).err().unwrap();
+            assert!(matches!(error, LoadError::Element { .. }), "{error}");
+        }
+        #[cfg(feature = "ort")]
+        for (image, map) in [(10, 1), (1, 11), (16, 1)] {
+            let device = crate::OrtDevice::Cpu { threads: 1 };
+            let error = crate::OrtExecutor::from_onnx(model(image, map), device)
+                .err()
+                .unwrap();
+            assert!(matches!(error, LoadError::Element { .. }), "{error}");
+        }
+    }
 }

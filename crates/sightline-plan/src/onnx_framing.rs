@@ -5,13 +5,16 @@
 
 use crate::protobuf::{Field, take_field, take_varint};
 
-/// The messages that a runtime decodes, by where they occur in `onnx.proto3`.
+/// The messages that a runtime decodes, or that hold tensors, by where they occur in `onnx.proto3`.
 #[derive(Clone, Copy)]
 enum Message {
     Model,
+    Training,
+    Function,
     Graph,
     Node,
     Attribute,
+    SparseTensor,
     Tensor,
     ValueInfo,
     Type,
@@ -32,12 +35,14 @@ enum Content {
 /// Graphs within attributes and sequences of sequences may nest this deep.
 const DEPTH: usize = 64;
 
-/// Whether `bytes` are framed as an ONNX model.
-pub(crate) fn is_well_framed(bytes: &[u8]) -> bool {
-    walk(bytes, Message::Model, 0).is_some()
+/// Whether `bytes` are framed as an ONNX model. `on_tensor` is shown every tensor whose framing is right, in the order of the
+/// file: of graphs, of graphs within them, of functions.
+pub(crate) fn is_well_framed(bytes: &[u8], on_tensor: &mut dyn FnMut(&[u8])) -> bool {
+    walk(bytes, Message::Model, 0, on_tensor).is_some()
 }
 
-fn walk(mut bytes: &[u8], message: Message, depth: usize) -> Option<()> {
+fn walk(whole: &[u8], message: Message, depth: usize, on_tensor: &mut dyn FnMut(&[u8])) -> Option<()> {
+    let mut bytes = whole;
     if depth > DEPTH {
         return None;
     }
@@ -46,7 +51,7 @@ fn walk(mut bytes: &[u8], message: Message, depth: usize) -> Option<()> {
             continue;
         };
         match message.content(field) {
-            Content::Message(inner) => walk(content, inner, depth + 1)?,
+            Content::Message(inner) => walk(content, inner, depth + 1, on_tensor)?,
             Content::Varints => {
                 while !content.is_empty() {
                     take_varint(&mut content)?;
@@ -55,17 +60,23 @@ fn walk(mut bytes: &[u8], message: Message, depth: usize) -> Option<()> {
             Content::Bytes => {}
         }
     }
+    if matches!(message, Message::Tensor) {
+        on_tensor(whole);
+    }
     Some(())
 }
 
 impl Message {
     fn content(self, field: u64) -> Content {
         Content::Message(match (self, field) {
-            (Self::Model, 7) | (Self::Attribute, 6) => Self::Graph,
-            (Self::Graph, 1) => Self::Node,
-            (Self::Graph, 5) | (Self::Attribute, 5) => Self::Tensor,
+            (Self::Model, 20) => Self::Training,
+            (Self::Model, 25) => Self::Function,
+            (Self::Model, 7) | (Self::Training, 1 | 2) | (Self::Attribute, 6 | 11) => Self::Graph,
+            (Self::Graph, 1) | (Self::Function, 7) => Self::Node,
+            (Self::Graph, 15) | (Self::Attribute, 22 | 23) => Self::SparseTensor,
+            (Self::Graph, 5) | (Self::Attribute, 5 | 10) | (Self::SparseTensor, 1 | 2) => Self::Tensor,
             (Self::Graph, 11..=13) => Self::ValueInfo,
-            (Self::Node, 5) => Self::Attribute,
+            (Self::Node, 5) | (Self::Function, 11) => Self::Attribute,
             (Self::ValueInfo, 2) | (Self::SequenceType, 1) => Self::Type,
             (Self::Type, 1) => Self::TensorType,
             (Self::Type, 4) => Self::SequenceType,
@@ -83,6 +94,7 @@ mod tests {
 
     #[test]
     fn framing_is_checked_at_every_depth() {
+        let is_well_framed = |bytes: &[u8]| is_well_framed(bytes, &mut |_| {});
         assert!(is_well_framed(&[]));
         assert!(is_well_framed(&[0x08, 0x08, 0x3a, 0x02, 0x12, 0x00]));
         // A length beyond the end, a varint that never ends, the same inside a graph's node.
@@ -105,6 +117,6 @@ mod tests {
                 nested = outer;
             }
         }
-        assert!(walk(&nested, Message::Graph, 0).is_none());
+        assert!(walk(&nested, Message::Graph, 0, &mut |_| {}).is_none());
     }
 }

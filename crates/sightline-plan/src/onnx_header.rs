@@ -8,6 +8,9 @@ use crate::protobuf::{Field, take_field};
 use std::collections::BTreeSet;
 use std::fmt;
 
+/// More files than this beside a model are refused.
+const MOST_FILES: usize = 1000;
+
 /// What an ONNX file says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OnnxHeader {
@@ -17,7 +20,7 @@ pub struct OnnxHeader {
     pub outputs: Vec<OnnxValue>,
     /// Free texts by name (`metadata_props`).
     pub metadata: Vec<(String, String)>,
-    /// Files beside this one that hold weights, as it names them.
+    /// Files beside this one that hold weights, as it names them, each name once; those of graphs within nodes and of functions, too.
     pub external: Vec<String>,
 }
 
@@ -26,8 +29,8 @@ pub struct OnnxHeader {
 pub struct OnnxValue {
     /// Its name.
     pub name: String,
-    /// Whether its values are floating-point numbers.
-    pub is_float: bool,
+    /// The type of its values by ONNX's number (`TensorProto.DataType`, 1 is float32), where the file says it.
+    pub element: Option<u64>,
     /// Length of each axis, where the file fixes it; none where it does not even say how many axes there are.
     pub shape: Option<Vec<Option<usize>>>,
 }
@@ -36,12 +39,19 @@ impl OnnxHeader {
     /// Reads it from the bytes of an ONNX file.
     ///
     /// # Errors
-    /// When the bytes are no ONNX file, or a damaged one.
+    /// When the bytes are no ONNX file, or a damaged one, or name more than 1000 files of weights.
     pub fn read(bytes: &[u8]) -> Result<Self, LoadError> {
-        if bytes.is_empty() || !is_well_framed(bytes) {
+        let mut external = External::default();
+        if bytes.is_empty() || !is_well_framed(bytes, &mut |tensor| external.add(tensor)) {
             return Err(LoadError::NotOnnx);
         }
-        let mut header = Self::default();
+        if external.names.len() > MOST_FILES {
+            return Err(LoadError::TooManyFiles { most: MOST_FILES });
+        }
+        let mut header = Self {
+            external: external.names,
+            ..Self::default()
+        };
         for (field, run) in runs(bytes) {
             match field {
                 7 => header.graph(run),
@@ -79,18 +89,7 @@ impl OnnxHeader {
         let mut weights = BTreeSet::new();
         for (field, run) in runs(graph) {
             match field {
-                1 => {
-                    // A constant inside a node may lie in another file as well.
-                    for (_, attribute) in runs(run).filter(|(field, _)| *field == 5) {
-                        for (_, tensor) in runs(attribute).filter(|(field, _)| *field == 5) {
-                            self.external_of(tensor);
-                        }
-                    }
-                }
-                5 => {
-                    weights.extend(text_of(run, 8));
-                    self.external_of(run);
-                }
+                5 => weights.extend(text_of(run, 8)),
                 11 => self.inputs.push(value(run)),
                 12 => self.outputs.push(value(run)),
                 _ => {}
@@ -99,14 +98,56 @@ impl OnnxHeader {
         // Files of before 2019 list their weights as inputs, too.
         self.inputs.retain(|input| !weights.contains(&input.name));
     }
+}
 
-    fn external_of(&mut self, tensor: &[u8]) {
+impl OnnxValue {
+    /// Whether its values are floating-point numbers.
+    pub fn is_float(&self) -> bool {
+        matches!(
+            self.element,
+            Some(Self::FLOAT32 | Self::FLOAT16 | Self::FLOAT64 | Self::BFLOAT16)
+        )
+    }
+
+    pub(crate) const FLOAT32: u64 = 1;
+    pub(crate) const FLOAT16: u64 = 10;
+    pub(crate) const FLOAT64: u64 = 11;
+    const BFLOAT16: u64 = 16;
+
+    /// What the type of its values is called.
+    pub(crate) fn element_name(&self) -> String {
+        match self.element {
+            Some(Self::FLOAT32) => "float32".to_owned(),
+            Some(Self::FLOAT16) => "float16".to_owned(),
+            Some(Self::FLOAT64) => "float64".to_owned(),
+            Some(Self::BFLOAT16) => "bfloat16".to_owned(),
+            Some(other) => format!("of ONNX's type {other}"),
+            None => "of no type".to_owned(),
+        }
+    }
+}
+
+/// Names of files that tensors lie in, in the order in which they first occur.
+#[derive(Default)]
+struct External {
+    names: Vec<String>,
+    known: BTreeSet<String>,
+}
+
+impl External {
+    fn add(&mut self, tensor: &[u8]) {
         for (_, entry) in runs(tensor).filter(|(field, _)| *field == 13) {
-            if text_of(entry, 1).as_deref() == Some("location")
-                && let Some(file) = text_of(entry, 2)
-                && !self.external.contains(&file)
-            {
-                self.external.push(file);
+            // Of a field that occurs twice the last counts, for some readers the first: whatever could be meant is listed.
+            if !runs(entry).any(|part| part == (1, b"location")) {
+                continue;
+            }
+            for (_, file) in runs(entry).filter(|(field, _)| *field == 2) {
+                let file = String::from_utf8_lossy(file);
+                // One too many is enough to be refused.
+                if self.names.len() <= MOST_FILES && !self.known.contains(file.as_ref()) {
+                    self.known.insert(file.clone().into_owned());
+                    self.names.push(file.into_owned());
+                }
             }
         }
     }
@@ -136,8 +177,7 @@ fn value(bytes: &[u8]) -> OnnxValue {
     let Some(tensor) = tensor else {
         return value;
     };
-    // FLOAT, FLOAT16, DOUBLE, BFLOAT16
-    value.is_float = matches!(int_of(tensor, 1), Some(1 | 10 | 11 | 16));
+    value.element = int_of(tensor, 1);
     value.shape = run_of(tensor, 2).map(|shape| {
         runs(shape)
             .filter(|(field, _)| *field == 1)
@@ -197,7 +237,7 @@ mod tests {
         assert_eq!(header.picture_size(), None);
         assert_eq!(header.outputs[0].to_string(), "mean [?, ?]");
         assert_eq!(header.outputs[1].to_string(), "map [?, ?, ?, ?]");
-        assert!(header.outputs[0].is_float && header.metadata.is_empty() && header.external.is_empty());
+        assert!(header.outputs[0].is_float() && header.metadata.is_empty() && header.external.is_empty());
 
         let (mut plan, image) = Plan::for_size(3, [20, 30]);
         plan.output("map", image);
@@ -223,6 +263,57 @@ mod tests {
         assert_eq!(header.external, ["model.onnx.data"]);
         assert_eq!(header.inputs.len(), 1);
         assert_eq!(header.inputs[0].to_string(), "x");
+    }
+
+    fn in_file(name: &str) -> Message {
+        Message::new().message(13, &Message::new().text(1, "location").text(2, name))
+    }
+
+    #[test]
+    fn weights_are_seen_wherever_a_tensor_may_lie() {
+        let attribute = |field: u32, content: &Message| {
+            Message::new().message(5, &Message::new().message(field, content))
+        };
+        let graph_of = |node: &Message| Message::new().message(1, node);
+        let inner = Message::new().message(5, &in_file("in a branch"));
+        let deeper = graph_of(&attribute(11, &graph_of(&attribute(10, &in_file("in a list")))));
+        let sparse = Message::new().message(1, &in_file("sparse"));
+        let twice = Message::new().text(1, "location").text(2, "w").text(2, "../x");
+        let graph = graph_of(&attribute(5, &in_file("in a node")))
+            .message(1, &attribute(6, &inner))
+            .message(1, &attribute(6, &deeper))
+            .message(15, &sparse)
+            .message(5, &Message::new().message(13, &twice));
+        let function = Message::new()
+            .message(7, &attribute(5, &in_file("in a function")))
+            .message(11, &Message::new().message(5, &in_file("in its default")));
+        let model = Message::new().message(7, &graph).message(25, &function);
+        let header = OnnxHeader::read(&model.bytes).unwrap();
+        let want = [
+            "in a node",
+            "in a branch",
+            "in a list",
+            "sparse",
+            "w",
+            "../x",
+            "in a function",
+            "in its default",
+        ];
+        assert_eq!(header.external, want);
+    }
+
+    #[test]
+    fn files_without_end_are_refused() {
+        let with = |count: usize| {
+            let names = (0..count).map(|i| format!("w{}", i % (MOST_FILES + 1)));
+            let graph = names.fold(Message::new(), |graph, name| graph.message(5, &in_file(&name)));
+            OnnxHeader::read(&Message::new().message(7, &graph).bytes)
+        };
+        assert_eq!(with(MOST_FILES).unwrap().external.len(), MOST_FILES);
+        assert!(matches!(
+            with(200 * MOST_FILES),
+            Err(LoadError::TooManyFiles { most: MOST_FILES })
+        ));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Running a plan, or a foreign ONNX file, through ONNX Runtime, whose library is loaded when the program runs.
 
-use crate::executor::{check_batch, check_size, join_pictures, wanted_outputs};
-use crate::{Executor, LoadError, OnnxHeader, OnnxModel, RunError, Runtime, Tensor};
+use crate::executor::{check_batch, check_elements, check_size, join_pictures, wanted_outputs};
+use crate::{Executor, LoadError, OnnxHeader, OnnxModel, OnnxValue, RunError, Runtime, Tensor};
 use ort::environment::Environment;
 use ort::logging::LogLevel;
 use ort::session::Session;
@@ -49,7 +49,7 @@ impl OrtExecutor {
     ///
     /// # Errors
     /// When the library is not there or too old, refuses the model, lacks the device; when the model has another number
-    /// of inputs or lacks the output that it names.
+    /// of inputs, lacks the output that it names, or has values of another type than float32.
     pub fn from_onnx(model: impl Into<OnnxModel>, device: OrtDevice) -> Result<Self, LoadError> {
         let source = model.into();
         let header = OnnxHeader::read(&source.bytes)?;
@@ -61,6 +61,7 @@ impl OrtExecutor {
         }
         let names = header.outputs.iter().map(|output| output.name.clone()).collect();
         let outputs = wanted_outputs(names, source.output.as_deref())?;
+        check_elements(NAME, &header, &outputs, &[OnnxValue::FLOAT32])?;
         let (environment, version) = environment()?;
         let session = session(&environment, &source, device).map_err(|reason| LoadError::Refused {
             runtime: NAME,

@@ -1,7 +1,7 @@
 //! Running a plan, or a foreign ONNX file, on the CPU through `rten`.
 
-use crate::executor::{check_batch, check_size, join_pictures, wanted_outputs};
-use crate::{Executor, LoadError, OnnxHeader, OnnxModel, Plan, RunError, Runtime, Tensor};
+use crate::executor::{check_batch, check_elements, check_size, join_pictures, wanted_outputs};
+use crate::{Executor, LoadError, OnnxHeader, OnnxModel, OnnxValue, Plan, RunError, Runtime, Tensor};
 use rayon::prelude::*;
 use rten::{LoadErrorKind, Model, ModelOptions, NodeId, RunOptions, ThreadPool, Value, ValueOrView};
 use rten_tensor::prelude::*;
@@ -42,7 +42,7 @@ impl RtenExecutor {
     ///
     /// # Errors
     /// When the bytes are no ONNX model, use operators that `rten` lacks, or have another number of inputs; when the
-    /// model lacks the output that it names.
+    /// model lacks the output that it names, or has values of other types than float16, float32 and float64.
     pub fn from_onnx(model: impl Into<OnnxModel>, threads: usize) -> Result<Self, LoadError> {
         let source = model.into();
         let refused = |reason: String| LoadError::Refused {
@@ -50,6 +50,11 @@ impl RtenExecutor {
             reason,
         };
         let header = OnnxHeader::read(&source.bytes)?;
+        let names = header.outputs.iter().map(|output| output.name.clone()).collect();
+        let outputs = wanted_outputs(names, source.output.as_deref())?;
+        // It computes halves and doubles in float32.
+        let takes = [OnnxValue::FLOAT32, OnnxValue::FLOAT16, OnnxValue::FLOAT64];
+        check_elements(NAME, &header, &outputs, &takes)?;
         let pool = ThreadPool::with_num_threads(threads.max(1));
         // A file is somebody else's: should the runtime panic over it, that is an error like any other.
         let model = catch_unwind(AssertUnwindSafe(|| {
@@ -74,8 +79,6 @@ impl RtenExecutor {
                 outputs: model.output_ids().len(),
             });
         };
-        let names = header.outputs.iter().map(|output| output.name.clone()).collect();
-        let outputs = wanted_outputs(names, source.output.as_deref())?;
         let output_ids = outputs
             .iter()
             .map(|name| model.node_id(name).map_err(|error| refused(error.to_string())))

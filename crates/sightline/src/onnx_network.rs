@@ -145,13 +145,13 @@ fn check_input(header: &OnnxHeader) -> Result<(), String> {
         }
         Some(_) => false,
     };
-    if fits && input.is_float {
+    if fits && input.is_float() {
         return Ok(());
     }
     Err(format!(
         "its input is {input}{}, where pictures are floats [1, 3, H, W]. Export it again with a batch of 1 (or a free one), the \
          channels first, and float32.",
-        if input.is_float { "" } else { ", no floats" }
+        if input.is_float() { "" } else { ", no floats" }
     ))
 }
 
@@ -179,12 +179,12 @@ fn axes_of(output: &OnnxValue) -> Result<usize, String> {
             output.name
         ));
     };
-    if output.is_float && matches!(shape.len(), 2..=4) {
+    if output.is_float() && matches!(shape.len(), 2..=4) {
         return Ok(shape.len());
     }
     Err(format!(
         "no descriptor can be made of its output {output}{}: it takes floats [1, D], tokens [1, T, C] or a map [1, C, H, W]. \
          Name another output with --model-output.",
-        if output.is_float { "" } else { " (no floats)" }
+        if output.is_float() { "" } else { " (no floats)" }
     ))
 }

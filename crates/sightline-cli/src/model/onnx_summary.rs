@@ -14,7 +14,7 @@ pub(crate) fn inspect(path: &Path, as_json: bool) -> anyhow::Result<Outcome> {
         let values = |values: &[OnnxValue]| -> Vec<Value> {
             values
                 .iter()
-                .map(|value| json!({"name": value.name, "shape": value.shape, "float": value.is_float}))
+                .map(|value| json!({"name": value.name, "shape": value.shape, "float": value.is_float()}))
                 .collect()
         };
         // Texts that are JSON themselves, as Sightline's own, are shown as such.
@@ -38,7 +38,7 @@ pub(crate) fn inspect(path: &Path, as_json: bool) -> anyhow::Result<Outcome> {
     let mut text = "file          an ONNX model (axes that are not fixed are shown as ?)\n".to_owned();
     for (what, values) in [("input", &header.inputs), ("output", &header.outputs)] {
         for value in values {
-            let floats = if value.is_float { "" } else { " (no floats)" };
+            let floats = if value.is_float() { "" } else { " (no floats)" };
             let _ = writeln!(text, "{what:<13} {}{floats}", printable(&value.to_string()));
         }
     }
