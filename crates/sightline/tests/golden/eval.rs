@@ -45,7 +45,7 @@ pub(crate) fn run(case: &Case) -> Result<Outputs, String> {
 }
 
 /// `NAME` and `NAME_offsets` as one list per query.
-fn lists<T: TryFrom<i128> + Copy>(case: &Case, name: &str) -> Result<Vec<Vec<T>>, String> {
+pub(crate) fn lists<T: TryFrom<i128> + Copy>(case: &Case, name: &str) -> Result<Vec<Vec<T>>, String> {
     let values: Vec<T> = case.array(name)?.to_ints()?;
     let offsets: Vec<usize> = case.array(&format!("{name}_offsets"))?.to_ints()?;
     offsets
@@ -255,13 +255,8 @@ fn ids_of(labels: &[u32]) -> Vec<u32> {
         .collect()
 }
 
-fn dirtorch_revisited(case: &Case, out: &mut Outputs) -> Result<(), String> {
-    let (easy, hard, junk) = (
-        lists(case, "in.easy")?,
-        lists(case, "in.hard")?,
-        lists(case, "in.junk")?,
-    );
-    let scores = scores(case, "in.queries", &["in.db"])?;
+/// dirtorch's `SETUP_map` and `SETUP_aps` from the scores of every query and its easy, hard and junk images.
+pub(crate) fn dirtorch_setups(scores: &[Vec<f32>], [easy, hard, junk]: [&[Vec<u32>]; 3], out: &mut Outputs) {
     for setup in Setup::ALL {
         let aps: Vec<f64> = scores
             .iter()
@@ -279,6 +274,16 @@ fn dirtorch_revisited(case: &Case, out: &mut Outputs) -> Result<(), String> {
         number(out, &format!("{}_map", setup.name()), dirtorch::mean(&aps));
         out.f64(&format!("{}_aps", setup.name()), &[aps.len()], aps);
     }
+}
+
+fn dirtorch_revisited(case: &Case, out: &mut Outputs) -> Result<(), String> {
+    let (easy, hard, junk) = (
+        lists(case, "in.easy")?,
+        lists(case, "in.hard")?,
+        lists(case, "in.junk")?,
+    );
+    let scores = scores(case, "in.queries", &["in.db"])?;
+    dirtorch_setups(&scores, [&easy, &hard, &junk], out);
     let aps: Vec<f64> = scores
         .iter()
         .enumerate()

@@ -1,14 +1,12 @@
 //! Golden area `expand`: query expansion, database augmentation, pooling over scales.
 
 use crate::case::{Array, Case, Outputs};
+use crate::eval::{dirtorch_setups, lists};
 use serde_json::Value as Json;
 use sightline_checkpoint::formula;
 use sightline_descriptor::{
     Expansion, ScalePooling, Whitening, WhiteningSettings, how_over_scales, superglobal_power,
 };
-use sightline_eval::average_precision::trapezoid;
-use sightline_eval::dirtorch;
-use sightline_eval::revisited::Setup;
 use sightline_image::ImageTensor;
 use sightline_image::torch_resize::{Coordinates, scale};
 use sightline_plan::{Convolution, Executor as _, Operation, Plan, RtenExecutor, Tensor, Value};
@@ -119,40 +117,13 @@ fn pipeline(case: &Case, out: &mut Outputs) -> Result<(), String> {
         .chunks(dim)
         .map(|query| db.chunks(dim).map(|row| score(query, row)).collect())
         .collect();
-    let [easy, hard, junk] = ["easy", "hard", "junk"].map(|name| lists(case, name));
+    let [easy, hard, junk] = ["in.easy", "in.hard", "in.junk"].map(|name| lists(case, name));
     let (easy, hard, junk) = (easy?, hard?, junk?);
-    for setup in Setup::ALL {
-        let aps: Vec<f64> = scores
-            .iter()
-            .enumerate()
-            .map(|(q, row)| {
-                let (positives, removed) = setup.split(&easy[q], &hard[q], &junk[q]);
-                let found = dirtorch::positions_from_scores(row, &positives.concat(), &removed.concat());
-                if found.named == 0 {
-                    dirtorch::WITHOUT_POSITIVES
-                } else {
-                    trapezoid(&found.junk_free(), found.named)
-                }
-            })
-            .collect();
-        out.f64(&format!("{}_map", setup.name()), &[1], vec![dirtorch::mean(&aps)]);
-        out.f64(&format!("{}_aps", setup.name()), &[aps.len()], aps);
-    }
+    dirtorch_setups(&scores, [&easy, &hard, &junk], out);
     out.f32("scores", &[scores.len(), db.len() / dim], scores.concat());
     out.f32("db", &[db.len() / dim, dim], db);
     out.f32("queries", &[queries.len() / dim, dim], queries);
     Ok(())
-}
-
-/// `in.NAME` and `in.NAME_offsets` as one list for each query.
-fn lists(case: &Case, name: &str) -> Result<Vec<Vec<u32>>, String> {
-    let values: Vec<u32> = case.array(&format!("in.{name}"))?.to_ints()?;
-    let offsets: Vec<usize> = case.array(&format!("in.{name}_offsets"))?.to_ints()?;
-    offsets
-        .windows(2)
-        .map(|ends| values.get(ends[0]..ends[1]).map(<[u32]>::to_vec))
-        .map(|list| list.ok_or(format!("{name}: bad offsets")))
-        .collect()
 }
 
 /// The stored sets `in.scale0`, `in.scale1`, ...: `[scales][rows]`.
