@@ -279,7 +279,7 @@ fn search(args: &BenchSearchArgs, threads: usize, screen: &Screen) -> anyhow::Re
         }
     } else {
         let bar = screen.bar(rows as u64, "rows written");
-        bench::write_noise(&path, rows, dim, row_type, &mut |done| {
+        bench::write_noise(&path, rows, dim, row_type, args.seed.into(), &mut |done| {
             if done % 1024 == 0 {
                 bar.set_position(done as u64);
             }

@@ -113,6 +113,12 @@ fn search_is_measured_on_a_file_that_may_be_kept() {
         .complains("500 rows");
     place.run(line).ends(0);
     assert_eq!(std::fs::read_dir(place.path("")).unwrap().count(), 1);
+    for (seed, same) in [(1, true), (2, false)] {
+        place
+            .run(&format!("{line} --seed {seed} --keep seeded{seed}.safetensors"))
+            .ends(0);
+        assert_eq!(place.read(&format!("seeded{seed}.safetensors")) == before, same);
+    }
 }
 
 #[test]

@@ -95,6 +95,10 @@ pub(crate) struct BenchSearchArgs {
     #[arg(long)]
     pub(crate) half: bool,
 
+    /// Another number gives other rows, where the set is made
+    #[arg(long, value_name = "SEED", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) seed: u32,
+
     /// Where the set lies (.safetensors or .npy): it is made where it does not exist, and kept
     #[arg(long, value_name = "SET")]
     pub(crate) keep: Option<PathBuf>,

@@ -43,7 +43,11 @@ pub struct SearchTimes {
     pub memory_beyond_mapping: Option<u64>,
 }
 
-/// Writes a set of `rows` rows of noise, each of length 1.
+/// Stream of noise of the queries; sets have others.
+const QUERIES: u64 = 0;
+
+/// Writes a set of `rows` rows of noise, each of length 1. Another `seed` from 1 below 2^20 gives other rows; 0 is what
+/// [`time_search`] searches with.
 ///
 /// # Errors
 /// When the ending of the path is none of a set's, or the file system refuses.
@@ -52,12 +56,13 @@ pub fn write_noise(
     rows: usize,
     dim: usize,
     row_type: RowType,
+    seed: u64,
     progress: &mut dyn FnMut(usize),
 ) -> Result<(), SetError> {
     let names: Vec<String> = (0..rows).map(|row| format!("noise{row}")).collect();
     let mut writer = SetWriter::create(path, &SetHeader::new(&names, dim, row_type))?;
     for row in 0..rows {
-        writer.push(&unit_row(row, dim, 1))?;
+        writer.push(&unit_row(row, dim, seed))?;
         progress(row + 1);
     }
     writer.finish()
@@ -72,7 +77,7 @@ pub fn time_search(path: &Path, size: SearchSize, rounds: usize) -> Result<Searc
     let set = DescriptorSet::open(path)?;
     let (dim, count) = (set.dim(), set.len());
     let queries: Vec<f32> = (0..size.queries)
-        .flat_map(|query| unit_row(query, dim, 2))
+        .flat_map(|query| unit_row(query, dim, QUERIES))
         .collect();
     let queries = Rows::f32(&queries, dim);
     let wanted: Vec<Vec<u32>> = (0..size.queries)
