@@ -21,6 +21,7 @@ use sightline::dataset::Dataset;
 use sightline::eval::{self, Evaluation, Options, Protocol};
 use sightline::extract::Skipped;
 use sightline::{Aligned, SearchRanking};
+use std::collections::HashSet;
 
 /// What an evaluation found, and how.
 pub(crate) struct Evaluated {
@@ -74,6 +75,12 @@ pub(crate) fn run(args: &EvalArgs, threads: usize, screen: &Screen) -> anyhow::R
 /// Evaluates; prints nothing but remarks.
 pub(crate) fn evaluate(args: &EvalArgs, threads: usize, screen: &Screen) -> anyhow::Result<Evaluated> {
     model_choice::check(&args.model, &args.recipe)?;
+    let expansion = expansion_choice::chosen(&args.expansion)?;
+    if expansion.augments() && !args.distractors.is_empty() {
+        return Err(usage(
+            "--dba with --distractors would compare every distractor with every other: augment without distractors",
+        ));
+    }
     let dataset = pictures::open(&args.dataset, args.data_root.as_deref(), args.images.as_deref())?;
     dataset.validate()?;
     let protocol = match &args.protocol {
@@ -89,7 +96,6 @@ pub(crate) fn evaluate(args: &EvalArgs, threads: usize, screen: &Screen) -> anyh
     };
     options.bootstrap.seed = args.seed;
 
-    let expansion = expansion_choice::chosen(&args.expansion)?;
     if let Some(path) = &args.ranks {
         if expansion.changes_something() || args.model.whiten.is_some() {
             return Err(usage(
@@ -122,12 +128,11 @@ pub(crate) fn evaluate(args: &EvalArgs, threads: usize, screen: &Screen) -> anyh
         .transpose()?;
     let queries = queries.as_ref().unwrap_or(&database);
     let mut missing = described.missing;
+    let mut listed: HashSet<String> = missing.iter().map(|one| one.name.clone()).collect();
     for index in database.missing() {
-        if !missing.iter().any(|one| one.name == dataset.images[index]) {
-            missing.push(pictures::skipped(
-                &dataset.images[index],
-                "The set has no row of that name.",
-            ));
+        let name = &dataset.images[index];
+        if listed.insert(name.clone()) {
+            missing.push(pictures::skipped(name, "The set has no row of that name."));
         }
     }
     let expanded = expansion.apply(queries, &database, &distractors)?;

@@ -12,6 +12,8 @@ use sightline::search::Rows;
 const METHODS: [&str; 1] = ["aqe"];
 /// The keys of an expansion.
 const KEYS: [&str; 2] = ["k", "alpha"];
+/// The largest alpha: a similarity of 0.99 to this power is 4e-5.
+const MOST_ALPHA: u32 = 1000;
 
 /// What was asked for: augmentation first, then query expansion against the augmented database.
 #[derive(Clone, Copy, Debug, Default)]
@@ -22,20 +24,17 @@ pub(crate) struct Chosen {
 
 /// Reads the options.
 pub(crate) fn chosen(args: &ExpansionArgs) -> anyhow::Result<Chosen> {
-    let pair = |values: &[u32]| match values {
-        [k, alpha] => Some(Expansion {
-            k: *k as usize,
-            alpha: *alpha,
-        }),
-        _ => None,
+    let pair = |option: &str, values: &[u32]| match values {
+        [k, alpha] => Some(expansion(option, *k, *alpha)).transpose(),
+        _ => Ok(None),
     };
     let dba = args.dba.as_deref().map(|text| settings("--dba", text));
     let aqe = args.rerank.as_deref().map(reranker);
     // No neighbours change nothing, so that the card need not say it.
     let some = |one: Option<Expansion>| one.filter(|one| one.k > 0);
     Ok(Chosen {
-        dba: some(dba.transpose()?.or(pair(&args.adba))),
-        aqe: some(aqe.transpose()?.or(pair(&args.aqe))),
+        dba: some(dba.transpose()?.or(pair("--adba", &args.adba)?)),
+        aqe: some(aqe.transpose()?.or(pair("--aqe", &args.aqe)?)),
     })
 }
 
@@ -75,11 +74,20 @@ fn settings(option: &str, text: &str) -> anyhow::Result<Expansion> {
         }
     }
     match found {
-        [Some(k), Some(alpha)] => Ok(Expansion { k: k as usize, alpha }),
+        [Some(k), Some(alpha)] => expansion(option, k, alpha),
         _ => Err(usage(format!(
             "{option} needs k (neighbours) and alpha (the power of their similarity), such as k=10,alpha=3"
         ))),
     }
+}
+
+fn expansion(option: &str, k: u32, alpha: u32) -> anyhow::Result<Expansion> {
+    if alpha > MOST_ALPHA {
+        return Err(usage(format!(
+            "{option}: alpha is {alpha}, and above {MOST_ALPHA} no neighbour but an equal one would weigh anything"
+        )));
+    }
+    Ok(Expansion { k: k as usize, alpha })
 }
 
 /// Rows of an evaluation after expansion; none where they stay as they are.
@@ -100,18 +108,18 @@ impl Chosen {
         self.dba.is_some() || self.aqe.is_some()
     }
 
-    /// Augments the database, then expands the queries by it (and by the distractors behind it).
+    /// Whether every image of the database is added its nearest others.
+    pub(crate) fn augments(self) -> bool {
+        self.dba.is_some()
+    }
+
+    /// Augments the database, then expands the queries by it and by the distractors behind it, which are not augmented.
     pub(crate) fn apply<'a>(
         self,
         queries: &Aligned<'a>,
         database: &Aligned<'a>,
         distractors: &[DescriptorSet],
     ) -> anyhow::Result<Expanded<'a>> {
-        if self.dba.is_some() && !distractors.is_empty() {
-            return Err(usage(
-                "--dba with --distractors would compare every distractor with every other: augment without distractors",
-            ));
-        }
         let augmented = match self.dba {
             Some(dba) => {
                 Some(database.with_rows(dba.augment(database.rows()).map_err(sightline::Error::from)?))

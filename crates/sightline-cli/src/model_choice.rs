@@ -22,6 +22,7 @@ pub(crate) const EXTRACTING: f64 = 0.5;
 /// Refuses what is wrong in the options by themselves, before any file is looked at.
 pub(crate) fn check(args: &ModelArgs, recipe: &RecipeArgs) -> anyhow::Result<()> {
     known_architecture(args)?;
+    whitening_choice::check(args.whitenp, args.whitenv, args.whitenm)?;
     let fits = |scale: &f64| *scale > 0.0 && *scale <= 16.0;
     if let Some(wrong) = args.scales.iter().find(|scale| !fits(scale)) {
         return Err(usage(format!(

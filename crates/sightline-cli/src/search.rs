@@ -49,23 +49,31 @@ pub(crate) fn run(args: &SearchArgs, threads: usize, screen: &Screen) -> anyhow:
     let expansion = expansion_choice::chosen(&args.expansion)?;
     let model = model_choice::model(&args.model, screen)?;
     let set = args.features.as_ref().map(DescriptorSet::open).transpose()?;
+    // A plain set is whitened after it was opened, and the query with it, after it was described as the set was.
+    let plain = set.as_ref().filter(|set| !says_whitened(set));
+    let options = match plain {
+        Some(_) => args.model.without_whitening(),
+        None => args.model.clone(),
+    };
     let card = set.as_ref().and_then(DescriptorSet::card);
     let mut describer = match card {
         // A query is described as its collection was, unless something else is asked for.
         Some(card) if args.recipe.is_default() && args.model.asks_for_no_scales() => {
-            model_choice::describer_like(card, &model, &args.model, &args.recipe, threads)?
+            model_choice::describer_like(card, &model, &options, &args.recipe, threads)?
         }
-        _ => model_choice::describer(
-            &model,
-            &args.model,
-            &args.recipe,
-            threads,
-            model_choice::EXTRACTING,
-        )?,
+        _ => model_choice::describer(&model, &options, &args.recipe, threads, model_choice::EXTRACTING)?,
     };
     whitening_choice::list(&describer.whitening_remarks(), screen);
     let query = describer.describe_file(&args.query, region.map(|[x, y, w, h]| [x, y, x + w, y + h]))?;
-    let (query, set) = whitened(args, query, set, screen)?;
+    let (query, set) = match (&args.model.whiten, plain) {
+        (Some(wanted), Some(plain)) => {
+            let how = whitening_choice::of_model(&args.model, model_choice::EXTRACTING);
+            let whiten =
+                |set: &DescriptorSet| whitening_choice::whiten(&model.whitenings, wanted, &how, set, screen);
+            (whiten(&query)?, Some(whiten(plain)?))
+        }
+        _ => (query, set),
+    };
     let collection = match set {
         Some(set) => Collection {
             set,
@@ -153,22 +161,9 @@ pub(crate) fn run(args: &SearchArgs, threads: usize, screen: &Screen) -> anyhow:
     })
 }
 
-/// Whitens the query and a plain set as `--whiten` says, where the query was described as the set was.
-fn whitened(
-    args: &SearchArgs,
-    query: DescriptorSet,
-    set: Option<DescriptorSet>,
-    screen: &Screen,
-) -> anyhow::Result<(DescriptorSet, Option<DescriptorSet>)> {
-    let is_plain = |set: &DescriptorSet| set.card().is_some_and(|card| card.identity.whitening.is_none());
-    match (&args.model.whiten, &set) {
-        (Some(wanted), Some(plain)) if is_plain(plain) && is_plain(&query) => {
-            let how = whitening_choice::of_model(&args.model, model_choice::EXTRACTING);
-            let set = whitening_choice::whiten(wanted, &how, plain, screen)?;
-            Ok((whitening_choice::whiten(wanted, &how, &query, screen)?, Some(set)))
-        }
-        _ => Ok((query, set)),
-    }
+/// Whether a set's card says that it is whitened.
+fn says_whitened(set: &DescriptorSet) -> bool {
+    set.card().is_some_and(|card| card.identity.whitening.is_some())
 }
 
 /// Left, top, width and height of `--box`.

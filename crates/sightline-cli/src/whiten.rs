@@ -100,6 +100,7 @@ fn learn(args: &LearnArgs, screen: &Screen) -> anyhow::Result<Outcome> {
 }
 
 fn apply(args: &ApplyArgs, screen: &Screen) -> anyhow::Result<Outcome> {
+    whitening_choice::check(args.whitenp, args.whitenv, args.whitenm)?;
     let how = whitening_choice::settings(
         args.whitenp,
         args.whitenv,

@@ -15,15 +15,8 @@ fn extracted() -> Place {
     let place = Place::new();
     place.draw_scenes("others", 3);
     place.draw_scenes("pictures", 5);
-    for (what, output) in [
-        ("gnd.json --images pictures --side database", "db"),
-        ("gnd.json --images pictures --side queries", "q"),
-        ("others", "more"),
-    ] {
-        place
-            .run_seeded(&format!("extract {what} -o {output}.safetensors"))
-            .ends(0);
-    }
+    place.extract_sides("safetensors", "");
+    place.run_seeded("extract others -o more.safetensors").ends(0);
     place
 }
 

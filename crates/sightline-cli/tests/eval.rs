@@ -13,17 +13,6 @@ fn drawn() -> Place {
     place
 }
 
-/// Extracts both sides: `db.ENDING` and `q.ENDING`.
-fn extract_sides(place: &Place, ending: &str, more: &str) {
-    for (side, output) in [("database", "db"), ("queries", "q")] {
-        place
-            .run_seeded(&format!(
-                "extract gnd.json --images pictures --side {side} -o {output}.{ending} {more}"
-            ))
-            .ends(0);
-    }
-}
-
 fn eval_model(place: &Place, more: &str) -> Value {
     place
         .run_seeded(&format!(
@@ -46,7 +35,7 @@ fn eval_sets(place: &Place, ending: &str) -> Value {
 fn sets_give_the_same_numbers_as_the_model() {
     let place = drawn();
     let from_model = eval_model(&place, "");
-    extract_sides(&place, "safetensors", "");
+    place.extract_sides("safetensors", "");
     let from_sets = eval_sets(&place, "safetensors");
     assert_eq!(from_model["metrics"], from_sets["metrics"]);
     assert_eq!(from_model["queries"], from_sets["queries"]);
@@ -108,7 +97,7 @@ fn the_numbers_are_also_a_table_and_a_page() {
 #[test]
 fn sets_of_different_recipes_do_not_mix() {
     let place = drawn();
-    extract_sides(&place, "safetensors", "--size 64");
+    place.extract_sides("safetensors", "--size 64");
     place
         .run_seeded("extract gnd.json --images pictures --side queries -o q.safetensors --size 48")
         .ends(0);
@@ -125,7 +114,7 @@ fn sets_of_different_recipes_do_not_mix() {
 fn npy_sets_give_the_same_numbers() {
     let place = drawn();
     let from_model = eval_model(&place, "");
-    extract_sides(&place, "npy", "");
+    place.extract_sides("npy", "");
     let from_sets = eval_sets(&place, "npy");
     assert_eq!(from_model["metrics"], from_sets["metrics"]);
 }
@@ -135,7 +124,7 @@ fn float16_sets_rank_as_their_rounding_allows() {
     let place = drawn();
     let from_model = eval_model(&place, "");
     for ending in ["safetensors", "npy"] {
-        extract_sides(&place, ending, "--half");
+        place.extract_sides(ending, "--half");
         let from_sets = eval_sets(&place, ending);
         let (a, b) = (&from_model["metrics"]["mAP"], &from_sets["metrics"]["mAP"]);
         assert!(
@@ -193,7 +182,7 @@ fn missing_pictures_count_as_never_found_and_are_listed() {
 #[test]
 fn queries_need_descriptors_of_their_own() {
     let place = drawn();
-    extract_sides(&place, "safetensors", "");
+    place.extract_sides("safetensors", "");
     place
         .run("eval --dataset gnd.json --features db.safetensors")
         .ends(2)
@@ -203,7 +192,7 @@ fn queries_need_descriptors_of_their_own() {
 #[test]
 fn a_set_of_other_pictures_is_refused() {
     let place = drawn();
-    extract_sides(&place, "safetensors", "");
+    place.extract_sides("safetensors", "");
     place
         .run("eval --dataset gnd.json --features q.safetensors --query-features db.safetensors")
         .ends(3)

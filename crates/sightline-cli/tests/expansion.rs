@@ -10,13 +10,7 @@ use serde_json::{Value, json};
 fn described() -> Place {
     let place = Place::new();
     place.draw_scenes("pictures", 6);
-    for (side, output) in [("database", "db"), ("queries", "q")] {
-        place
-            .run_seeded(&format!(
-                "extract gnd.json --images pictures --side {side} -o {output}.safetensors"
-            ))
-            .ends(0);
-    }
+    place.extract_sides("safetensors", "");
     place
 }
 
@@ -60,7 +54,14 @@ fn wrong_settings_name_the_right_ones() {
     wrong("--dba k=-1,alpha=1").complains("whole number");
     wrong("--aqe 3");
     wrong("--aqe 3 3 --rerank aqe:k=3,alpha=3").complains("--rerank");
+    wrong("--aqe 3 1001").complains("alpha is 1001");
+    wrong("--dba k=3,alpha=4294967295").complains("alpha is 4294967295");
     wrong("--dba k=1,alpha=1 --distractors db.safetensors").complains("--distractors");
+    // Said before the model is looked for, so before anything is described.
+    place
+        .run("eval --dataset gnd.json --images pictures --model nowhere.pth --dba k=1,alpha=1 --distractors db.safetensors")
+        .ends(2)
+        .complains("--distractors");
     place.write("ranks.txt", "scene01_easy1\n");
     place
         .run("eval --dataset gnd.json --ranks ranks.txt --aqe 3 3")

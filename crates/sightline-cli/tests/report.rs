@@ -85,13 +85,7 @@ fn drawn() -> Place {
         query["bbx"] = json!([10.0, 8.0, 70.0, 60.0]);
     }
     place.write("gnd.json", truth.to_string());
-    for (side, output) in [("database", "db"), ("queries", "q")] {
-        place
-            .run_seeded(&format!(
-                "extract gnd.json --images pictures --side {side} -o {output}.safetensors"
-            ))
-            .ends(0);
-    }
+    place.extract_sides("safetensors", "");
     place
 }
 

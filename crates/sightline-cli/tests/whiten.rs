@@ -12,13 +12,7 @@ use sightline::descriptor::{DescriptorSet, WhiteningFile};
 fn described() -> Place {
     let place = Place::new();
     place.draw_scenes("pictures", 6);
-    for (side, output) in [("database", "db"), ("queries", "q")] {
-        place
-            .run_seeded(&format!(
-                "extract gnd.json --images pictures --side {side} -o {output}.safetensors"
-            ))
-            .ends(0);
-    }
+    place.extract_sides("safetensors", "");
     place
 }
 
@@ -192,6 +186,27 @@ fn a_wrong_whitening_says_which_there_are() {
 }
 
 #[test]
+fn settings_that_mean_nothing_are_wrong_usage() {
+    let place = Place::new();
+    for command in [
+        "whiten apply db.safetensors -w w.safetensors -o white.safetensors",
+        "eval --dataset gnd.json --features db.safetensors --whiten w.safetensors",
+        "search --in pictures q.jpg --model seeded --whiten w.safetensors",
+    ] {
+        for wrong in [
+            "--whitenp NaN",
+            "--whitenp inf",
+            "--whitenm 0",
+            "--whitenm inf",
+            "--whitenv 0",
+        ] {
+            let option = &wrong[..9];
+            place.run(&format!("{command} {wrong}")).ends(2).complains(option);
+        }
+    }
+}
+
+#[test]
 fn a_search_whitens_query_and_set() {
     let place = described();
     place
@@ -211,6 +226,21 @@ fn a_search_whitens_query_and_set() {
         .json();
     assert_eq!(plain["answers"], white["answers"]);
     assert_eq!(plain["card"]["identity"], white["card"]["identity"]);
+    // So it is where the options of the set are said again, and where the set has no card.
+    let same =
+        search("--features db.safetensors --whiten w.safetensors --whitenp 0.3 --recipe photos --scales 1")
+            .ends(0)
+            .json();
+    assert_eq!(plain["answers"], same["answers"]);
+    place
+        .run_seeded("extract gnd.json --images pictures --side database -o db.npy")
+        .ends(0);
+    std::fs::remove_file(place.path("db.card.json")).unwrap();
+    let cardless = search("--features db.npy --whiten w.safetensors --whitenp 0.3")
+        .ends(0)
+        .complains("db.npy has no card")
+        .json();
+    assert_eq!(plain["answers"], cardless["answers"]);
     search("--features white.safetensors")
         .ends(3)
         .complains("--whiten FILE");

@@ -71,6 +71,17 @@ impl ModelArgs {
     pub(crate) fn asks_for_no_scales(&self) -> bool {
         self.scales.is_empty() && self.pooling.is_none() && self.gemp.is_none()
     }
+
+    /// The same without what was said of a whitening.
+    pub(crate) fn without_whitening(&self) -> Self {
+        Self {
+            whiten: None,
+            whitenp: None,
+            whitenv: None,
+            whitenm: None,
+            ..self.clone()
+        }
+    }
 }
 
 /// How descriptors over scales are pooled.

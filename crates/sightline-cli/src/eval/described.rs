@@ -50,9 +50,9 @@ fn whiten(wanted: &str, args: &EvalArgs, sides: Described, screen: &Screen) -> a
         ));
     }
     let how = whitening_choice::of_model(&args.model, model_choice::EVALUATING);
-    let database = whitening_choice::whiten(wanted, &how, &sides.database, screen)?;
+    let database = whitening_choice::whiten(&[], wanted, &how, &sides.database, screen)?;
     let queries = match &sides.queries {
-        Some(queries) => Some(whitening_choice::whiten(wanted, &how, queries, screen)?),
+        Some(queries) => Some(whitening_choice::whiten(&[], wanted, &how, queries, screen)?),
         None => None,
     };
     Ok(Described {

@@ -88,6 +88,16 @@ impl Place {
         self.run_args(&args)
     }
 
+    /// Describes both sides of `gnd.json` with the seeded model: `db.ENDING` and `q.ENDING`.
+    pub(crate) fn extract_sides(&self, ending: &str, more: &str) {
+        for (side, output) in [("database", "db"), ("queries", "q")] {
+            self.run_seeded(&format!(
+                "extract gnd.json --images pictures --side {side} -o {output}.{ending} {more}"
+            ))
+            .ends(0);
+        }
+    }
+
     pub(crate) fn run_args(&self, args: &[&str]) -> Said {
         let output = Command::from_std(self.std_command()).args(args).output().unwrap();
         let said = Said {
