@@ -6,7 +6,7 @@ use sightline_checkpoint::recognise::WhiteningForm;
 
 use super::cholesky::{inverse_of_lower, raised_cholesky};
 use super::eigen::eigen;
-use super::learned::{check, kept_within_rank, moments, not_finite, scatter_around};
+use super::learned::{check, kept_within_rank, moments, not_finite, scaled_axes, scatter_around};
 use super::scatter::{mean, scatter};
 use super::{LearnError, Learned, Samples};
 
@@ -25,20 +25,7 @@ pub fn learn_cirtorch_pca(samples: &Samples<'_>, dims: Option<usize>) -> Result<
     covariance.iter_mut().for_each(|x| *x /= count);
     let found = eigen(&covariance, samples.dim())?;
     let kept = kept_within_rank(samples, &found, dims)?;
-    let matrix = found
-        .vectors
-        .chunks_exact(samples.dim())
-        .zip(&found.values)
-        .take(kept)
-        .flat_map(|(axis, value)| axis.iter().map(|x| x / value.sqrt()))
-        .collect();
-    Ok(Learned {
-        form: WhiteningForm::MeanP,
-        mean,
-        matrix,
-        variance: None,
-        rank: found.rank(),
-    })
+    Ok(scaled_axes(mean, &found, kept, |variance| 1.0 / variance.sqrt()))
 }
 
 /// cirtorch `whitenlearn`: from `pairs` (rows of a query and of a picture of the same thing).

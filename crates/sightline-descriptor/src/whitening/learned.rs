@@ -235,3 +235,22 @@ pub(super) fn kept_within_rank(
         rank,
     })
 }
+
+/// The first `kept` axes, each times `scale` of what the descriptors spread along it, in cirtorch's and HOW's form.
+pub(super) fn scaled_axes(mean: Vec<f64>, found: &Eigen, kept: usize, scale: impl Fn(f64) -> f64) -> Learned {
+    let axes = found.vectors.chunks_exact(mean.len().max(1)).zip(&found.values);
+    let matrix = axes
+        .take(kept)
+        .flat_map(|(axis, value)| {
+            let scale = scale(*value);
+            axis.iter().map(move |x| x * scale)
+        })
+        .collect();
+    Learned {
+        form: WhiteningForm::MeanP,
+        mean,
+        matrix,
+        variance: None,
+        rank: found.rank(),
+    }
+}

@@ -1,9 +1,7 @@
 //! HOW's PCA whitening with shrinkage (`how/utils/whitening.py` `pcawhitenlearn_shrinkage`).
 
-use sightline_checkpoint::recognise::WhiteningForm;
-
 use super::eigen::eigen;
-use super::learned::{check, moments};
+use super::learned::{check, moments, scaled_axes};
 use super::{LearnError, Learned, Samples};
 
 /// The least eigenvalue that HOW divides by.
@@ -29,21 +27,7 @@ pub fn learn_shrinkage(
     covariance.iter_mut().for_each(|x| *x /= count);
     let found = eigen(&covariance, samples.dim())?;
     let kept = dims.unwrap_or(samples.dim());
-    let matrix = found
-        .vectors
-        .chunks_exact(samples.dim())
-        .zip(&found.values)
-        .take(kept)
-        .flat_map(|(axis, value)| {
-            let scale = value.max(FLOOR).powf(-0.5 * shrinkage);
-            axis.iter().map(move |x| x * scale)
-        })
-        .collect();
-    Ok(Learned {
-        form: WhiteningForm::MeanP,
-        mean,
-        matrix,
-        variance: None,
-        rank: found.rank(),
-    })
+    Ok(scaled_axes(mean, &found, kept, |variance| {
+        variance.max(FLOOR).powf(-0.5 * shrinkage)
+    }))
 }
