@@ -53,6 +53,7 @@ pub use sightline_descriptor as descriptor;
 pub use sightline_eval as eval;
 pub use sightline_extract as extract;
 pub use sightline_image as image;
+pub use sightline_local as local;
 #[cfg(feature = "nn")]
 pub use sightline_nn as nn;
 pub use sightline_plan as plan;

@@ -13,6 +13,8 @@
 )]
 #![allow(missing_docs, unreachable_pub)]
 
+#[path = "golden/asmk.rs"]
+mod asmk;
 #[path = "golden/case.rs"]
 mod case;
 #[path = "golden/eval.rs"]
@@ -21,6 +23,9 @@ mod eval;
 mod expand;
 #[path = "golden/formats.rs"]
 mod formats;
+#[cfg(feature = "nn")]
+#[path = "golden/heads.rs"]
+mod heads;
 #[path = "golden/images.rs"]
 mod images;
 #[path = "golden/images_decode.rs"]
@@ -44,9 +49,12 @@ type Compute = fn(&Case) -> Result<Outputs, String>;
 /// The computation of each known area.
 fn area(name: &str) -> Option<Compute> {
     match name {
+        "asmk" => Some(asmk::run),
         "eval" => Some(eval::run),
         "expand" => Some(expand::run),
         "formats" => Some(formats::run),
+        #[cfg(feature = "nn")]
+        "heads" => Some(heads::run),
         "images" => Some(images::run),
         #[cfg(feature = "nn")]
         "models" => Some(models::run),

@@ -1,0 +1,10 @@
+//! Local features after the network: codebooks, VLAD, ASMK, spatial verification. One file for each family of cases.
+
+use crate::case::{Case, Outputs};
+
+pub(crate) fn run(case: &Case) -> Result<Outputs, String> {
+    #[allow(clippy::match_single_binding)]
+    match case.name.as_str() {
+        name => Err(format!("the harness does not know the case {name}")),
+    }
+}
