@@ -202,6 +202,9 @@ mod tests {
             "resnet50/cir-gem-r-w",
             "resnet18/cir-gem-lw-w",
             "resnet34/cir-gemmp-lw-r4-w-p2.5",
+            "resnet50:layer3/how",
+            "vgg16/how-out64-smooth5",
+            "resnet18:layer3/how-unreduced",
         ] {
             assert_eq!(Architecture::parse(name).unwrap().to_string(), name);
         }
@@ -236,8 +239,24 @@ mod tests {
         assert!(message("resnet50/rmac-l0").contains("the head `rmac` has no option `l0`"));
         assert!(message("resnet50/cir-mac-r99").contains("the head `cir-mac` has no option `r99`"));
         assert!(message("resnet50/gem-pnan").contains("has no option `pnan`"));
+        assert!(message("resnet50/how-smooth4").contains("the head `how` has no option `smooth4`"));
         assert!(message("resnet50/classifier-out0").contains("has no option `out0`"));
         assert!(message("something else entirely").contains("TRUNK[:STAGE]/HEAD"));
+    }
+
+    #[test]
+    fn cells_lie_where_their_windows_do() {
+        for (name, stride, offset) in [
+            ("resnet18:layer3/gem", 16, 0.0),
+            ("resnet50-s1221-d1112/gem", 16, 0.0),
+            // A pool of two pixels is centred between them.
+            ("vgg16:features.4/gem", 2, 0.5),
+            ("vgg16/gem", 16, 7.5),
+            ("alexnet:features.2/gem", 8, 7.0),
+        ] {
+            let cells = Architecture::parse(name).unwrap().trunk().cells();
+            assert_eq!((cells.stride, cells.offset), (stride, offset), "{name}");
+        }
     }
 
     #[test]

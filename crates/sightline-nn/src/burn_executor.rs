@@ -1,6 +1,6 @@
 //! Running a network with Burn, on the device that holds its weights.
 
-use crate::{BurnOps, Network};
+use crate::{BurnOps, LocalMaps, Network, RecordError};
 use burn::tensor::{Device, Tensor, TensorData};
 use sightline_plan::{DESCRIPTOR, Executor, RunError, Runtime, Tensor as PlainTensor, check_batch};
 
@@ -17,6 +17,8 @@ pub struct BurnExecutor {
     device: Device,
     /// Names of the maps on the way that are wanted besides the descriptor.
     maps: Vec<String>,
+    /// Whether local features are wanted in place of the descriptor.
+    local: bool,
 }
 
 impl BurnExecutor {
@@ -26,6 +28,7 @@ impl BurnExecutor {
             network,
             device: device.clone(),
             maps: Vec::new(),
+            local: false,
         }
     }
 
@@ -36,6 +39,23 @@ impl BurnExecutor {
         Self { maps, ..self }
     }
 
+    /// An executor that yields the local features of `network` and their strengths, as the plan of
+    /// [`Network::record_local`] does.
+    ///
+    /// # Errors
+    /// When the head has no local features.
+    pub fn local(network: Network, device: &Device) -> Result<Self, RecordError> {
+        let architecture = network.architecture();
+        if !architecture.head().has_local() {
+            let architecture = architecture.to_string();
+            return Err(RecordError::NoLocal { architecture });
+        }
+        Ok(Self {
+            local: true,
+            ..Self::new(network, device)
+        })
+    }
+
     fn is_cpu(&self) -> bool {
         self.device == Device::flex()
     }
@@ -43,8 +63,17 @@ impl BurnExecutor {
     fn run_part(&self, shape: [usize; 4], values: &[f32]) -> Result<Vec<(String, PlainTensor)>, RunError> {
         let image = TensorData::new(values.to_vec(), shape);
         let image = Tensor::<4>::from_data(image, &self.device);
-        let mut maps = Vec::new();
         let mut ops = BurnOps::default();
+        if self.local
+            && let Some(LocalMaps { features, strengths }) =
+                self.network.forward_local(&mut ops, image.clone())
+        {
+            return Ok(vec![
+                (Network::LOCAL.to_owned(), plain(features, shape)?),
+                (Network::STRENGTH.to_owned(), plain(strengths, shape)?),
+            ]);
+        }
+        let mut maps = Vec::new();
         let descriptor = self.network.forward(&mut ops, image, &mut |name, map| {
             if self.maps.iter().any(|wanted| wanted == name) {
                 maps.push((name.to_owned(), map.clone()));

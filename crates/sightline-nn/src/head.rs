@@ -4,7 +4,9 @@ use crate::Ops;
 use crate::cirtorch_head::{CirtorchHead, CirtorchModule};
 use crate::dirtorch_head::{DirtorchHead, DirtorchModule};
 use crate::fpn_head::{FpnHead, FpnModule};
+use crate::how_head::{HowHead, HowModule};
 use crate::linear::Linear;
+use crate::local_maps::LocalMaps;
 use crate::normalise::l2_normalise;
 use crate::parameters::{Parameters, TensorProblem};
 use crate::pooling::{Pooling, PoolingKind, Power};
@@ -33,6 +35,8 @@ pub enum Head {
     /// cirtorch's `ImageRetrievalNet`. Names `cir-gem`, `cir-gemmp`, `cir-mac`, `cir-spoc`, `cir-rmac`; options
     /// `-lw`, `-r`, `-w`.
     Cirtorch(CirtorchHead),
+    /// HOW's `HOWNet`: local features with strengths, and their weighted sum. Name `how`.
+    How(HowHead),
 }
 
 const OWN: [(&str, PoolingKind); 4] = [
@@ -56,6 +60,7 @@ impl Head {
             .chain(FpnHead::all().map(|(name, head)| (name, Self::Fpn(head))))
             .chain([("classifier", Self::Classifier { classes: None })])
             .chain(cirtorch)
+            .chain([("how", Self::How(HowHead::new()))])
             .collect()
     }
 
@@ -92,6 +97,7 @@ impl Head {
             Self::Cirtorch(head) => head.apply(option),
             Self::Dirtorch(head) => head.apply(option),
             Self::Fpn(head) => head.apply(option),
+            Self::How(head) => head.apply(option),
             Self::Classifier { classes } => {
                 *classes = Some(read_size(option.strip_prefix("out")?)?);
                 Some(())
@@ -106,7 +112,7 @@ impl Head {
             Trunk::Sequence(_) => None,
         };
         match self {
-            Self::Pooled(_) | Self::Cirtorch(_) => None,
+            Self::Pooled(_) | Self::Cirtorch(_) | Self::How(_) => None,
             Self::Dirtorch(_) | Self::Classifier { .. } => residual
                 .is_none()
                 .then(|| format!("the head `{self}` follows ResNets and ResNeXts only")),
@@ -123,6 +129,7 @@ impl Head {
             Self::Pooled(_) | Self::Classifier { .. } => Naming::Torchvision,
             Self::Dirtorch(_) | Self::Fpn(_) => Naming::Dirtorch,
             Self::Cirtorch(_) => Naming::Cirtorch,
+            Self::How(head) => head.naming(),
         }
     }
 
@@ -134,6 +141,7 @@ impl Head {
             Self::Dirtorch(head) => head.out_dim = head.out_dim.or(rows(linear)),
             Self::Fpn(head) => head.out_dim = head.out_dim.or(rows("fc")),
             Self::Classifier { classes } => *classes = classes.or(rows("fc")),
+            Self::How(head) => head.sized_by(weights),
             Self::Pooled(_) | Self::Cirtorch(_) => {}
         }
     }
@@ -143,7 +151,21 @@ impl Head {
         match self {
             Self::Pooled(pooling) => pooling.depends_on_size(),
             Self::Cirtorch(head) => head.depends_on_size(),
-            Self::Dirtorch(_) | Self::Fpn(_) | Self::Classifier { .. } => false,
+            Self::Dirtorch(_) | Self::Fpn(_) | Self::Classifier { .. } | Self::How(_) => false,
+        }
+    }
+
+    /// Whether it yields a map of local features besides a global descriptor
+    /// ([`Network::record_local`](crate::Network::record_local)).
+    pub fn has_local(&self) -> bool {
+        matches!(self, Self::How(_))
+    }
+
+    /// Length of its local features behind a map of that many channels; none where there are none.
+    pub fn local_dim(&self, channels: usize) -> Option<usize> {
+        match self {
+            Self::How(head) => Some(head.dim(channels)),
+            _ => None,
         }
     }
 
@@ -153,6 +175,7 @@ impl Head {
             Self::Dirtorch(head) => head.dim(channels),
             Self::Fpn(head) => head.dim(channels),
             Self::Classifier { classes } => classes.unwrap_or(CLASSES),
+            Self::How(head) => head.dim(channels),
             Self::Pooled(_) | Self::Cirtorch(_) => channels,
         }
     }
@@ -178,6 +201,7 @@ impl fmt::Display for Head {
             Self::Dirtorch(head) => head.fmt(f),
             Self::Fpn(head) => head.fmt(f),
             Self::Cirtorch(head) => head.fmt(f),
+            Self::How(head) => head.fmt(f),
         }
     }
 }
@@ -197,6 +221,8 @@ pub enum HeadModule {
     Classifier(Linear),
     /// Of [`Head::Cirtorch`].
     Cirtorch(CirtorchModule),
+    /// Of [`Head::How`].
+    How(HowModule),
 }
 
 impl HeadModule {
@@ -233,6 +259,7 @@ impl HeadModule {
                 Self::Classifier(Linear::take(parameters, "fc", classes, channels))
             }
             Head::Cirtorch(head) => Self::Cirtorch(CirtorchModule::take(parameters, head, channels)),
+            Head::How(head) => Self::How(HowModule::take(parameters, head, channels)),
         }
     }
 
@@ -252,7 +279,7 @@ impl HeadModule {
     pub(crate) fn before_pooling<O: Ops>(&self, ops: &mut O, x: O::T<4>) -> O::T<4> {
         match self {
             Self::Cirtorch(head) => head.before_pooling(ops, x),
-            Self::Pooled(_) | Self::Dirtorch(_) | Self::Fpn(_) | Self::Classifier(_) => x,
+            _ => x,
         }
     }
 
@@ -279,6 +306,21 @@ impl HeadModule {
                 linear.forward(ops, x)
             }
             Self::Cirtorch(head) => head.pool(ops, x, tap),
+            Self::How(head) => head.forward(ops, x),
+        }
+    }
+
+    /// Local features of the trunk's last map; none where the head has none. `early` is the map that the head wants
+    /// besides.
+    pub fn local<O: Ops>(
+        &self,
+        ops: &mut O,
+        x: O::T<4>,
+        _early: Option<O::T<4>>,
+    ) -> Option<LocalMaps<O::T<4>>> {
+        match self {
+            Self::How(head) => Some(head.local(ops, x)),
+            _ => None,
         }
     }
 }

@@ -4,6 +4,7 @@ use crate::Ops;
 use crate::architecture::Architecture;
 use crate::fit;
 use crate::head::HeadModule;
+use crate::local_maps::LocalMaps;
 use crate::parameters::{Parameters, TensorProblem};
 use crate::recorder::{PlanRecorder, RecordError};
 use crate::trunk::TrunkModule;
@@ -62,6 +63,10 @@ pub struct LoadError {
 impl Network {
     /// Name of the output that holds what the head pools, in the plan of [`Network::record_map`].
     pub const MAP: &'static str = "map";
+    /// Name of the output with the local features, in the plan of [`Network::record_local`].
+    pub const LOCAL: &'static str = "local";
+    /// Name of the output with their strengths.
+    pub const STRENGTH: &'static str = "strength";
 
     /// Builds the network on the CPU from weights by the names of the original's state dict.
     ///
@@ -152,6 +157,36 @@ impl Network {
         });
         let map = self.head.before_pooling(ops, map);
         self.head.pool(ops, map, early, tap)
+    }
+
+    /// `[N, 3, H, W]` -> local features and their strengths; none where the head has none
+    /// ([`Head::has_local`](crate::Head::has_local)).
+    pub fn forward_local<O: Ops>(&self, ops: &mut O, image: O::T<4>) -> Option<LocalMaps<O::T<4>>> {
+        let mut early = None;
+        let map = self.trunk.forward(ops, image, &mut |name, map| {
+            if self.head.wants(name) {
+                early = Some(map.clone());
+            }
+        });
+        let map = self.head.before_pooling(ops, map);
+        self.head.local(ops, map, early)
+    }
+
+    /// The network up to its local features, for pictures of any size: a plan with the outputs [`Network::LOCAL`]
+    /// `[N, D, h, w]` and [`Network::STRENGTH`] `[N, 1, h, w]`. Cell (i, j) of the maps lies where
+    /// [`Trunk::cells`](crate::Trunk::cells) says.
+    ///
+    /// # Errors
+    /// When a parameter cannot be read from its device, or the head has no local features.
+    pub fn record_local(&self) -> Result<Plan, RecordError> {
+        let (mut recorder, image) = PlanRecorder::new(3);
+        let Some(LocalMaps { features, strengths }) = self.forward_local(&mut recorder, image) else {
+            let architecture = self.architecture.to_string();
+            return Err(RecordError::NoLocal { architecture });
+        };
+        recorder.output(Self::LOCAL, features);
+        recorder.output(Self::STRENGTH, strengths);
+        recorder.finish()
     }
 
     /// The network as a plan with the output [`DESCRIPTOR`], for pictures of any size.

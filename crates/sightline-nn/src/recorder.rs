@@ -36,6 +36,15 @@ pub enum RecordError {
         /// Height and width.
         size: [usize; 2],
     },
+    /// Local features were asked for.
+    #[error(
+        "The network {architecture} has no local features to record. Choose one whose head has them, such as \
+         `resnet18:layer3/how`."
+    )]
+    NoLocal {
+        /// The network.
+        architecture: String,
+    },
 }
 
 impl PlanRecorder {

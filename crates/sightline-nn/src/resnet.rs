@@ -6,7 +6,7 @@ use crate::batch_norm::BatchNorm;
 use crate::conv2d::Conv2d;
 use crate::parameters::Parameters;
 use crate::residual_block::{BLOCK_NAMES, Block, BlockNames, BlockShape, ConvNorm};
-use crate::trunk::Naming;
+use crate::trunk::{Cells, Naming};
 use burn::module::Module;
 use sightline_plan::{Convolution, Window};
 use std::fmt;
@@ -129,6 +129,14 @@ impl ResidualTrunk {
     /// What the trunk's last map is called.
     pub(crate) fn last_map(self, naming: Naming) -> String {
         Names::of(self, naming).map(self.last_stage)
+    }
+
+    /// Where the cells of the last map lie: every window is centred on its cell.
+    pub(crate) fn cells(self) -> Cells {
+        Cells {
+            stride: 4 * self.strides[..self.last_stage].iter().product::<usize>(),
+            ..Cells::PIXELS
+        }
     }
 
     /// Channels of the map that leaves the trunk.

@@ -7,7 +7,7 @@ use crate::conv2d::Conv2d;
 use crate::densenet::{DenseBlock, Transition};
 use crate::parameters::Parameters;
 use crate::squeezenet::Fire;
-use crate::trunk::Naming;
+use crate::trunk::{Cells, Naming};
 use crate::{alexnet, densenet, squeezenet, vgg};
 use burn::module::Module;
 use sightline_plan::{Convolution, Window};
@@ -62,6 +62,16 @@ impl Layer {
             Self::Fire { expand, .. } => 2 * expand,
             Self::DenseBlock { layers, growth } => inputs + layers * growth,
             Self::Transition => inputs / 2,
+        }
+    }
+
+    /// Where the cells of the map that leaves the layer lie.
+    fn cells(self, cells: Cells) -> Cells {
+        match self {
+            Self::Conv { size, walk, .. } => cells.walked(size, walk.stride[0], walk.padding[0]),
+            Self::MaxPool(window) => cells.walked(window.size[0], window.stride[0], window.padding[0]),
+            Self::Transition => cells.walked(2, 2, 0),
+            Self::Norm | Self::Relu | Self::Fire { .. } | Self::DenseBlock { .. } => cells,
         }
     }
 
@@ -158,6 +168,12 @@ impl SequenceTrunk {
 
     fn layers(self) -> impl Iterator<Item = Layer> {
         self.kind.layers().into_iter().take(self.last + 1)
+    }
+
+    /// Where the cells of the last map lie.
+    pub(crate) fn cells(self) -> Cells {
+        self.layers()
+            .fold(Cells::PIXELS, |cells, layer| layer.cells(cells))
     }
 
     /// Channels of the map that leaves the trunk.

@@ -18,6 +18,33 @@ pub enum Trunk {
     Sequence(SequenceTrunk),
 }
 
+/// Where the cells of a map lie in the picture, along either axis: cell i is centred on pixel i * `stride` + `offset`,
+/// where 0 is the centre of the first pixel.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cells {
+    /// Pixels from one cell to the next.
+    pub stride: usize,
+    /// Pixel of the first cell's centre.
+    pub offset: f32,
+}
+
+impl Cells {
+    /// The pixels of the picture itself.
+    pub(crate) const PIXELS: Self = Self {
+        stride: 1,
+        offset: 0.0,
+    };
+
+    /// The cells that a window of that size and step, with that padding, makes of these.
+    pub(crate) fn walked(self, size: usize, stride: usize, padding: usize) -> Self {
+        let middle = (size as f32 - 1.0) / 2.0 - padding as f32;
+        Self {
+            stride: self.stride * stride,
+            offset: self.offset + middle * self.stride as f32,
+        }
+    }
+}
+
 /// Whose names the parameters of a trunk have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Naming {
@@ -73,6 +100,14 @@ impl Trunk {
         match self {
             Self::Residual(_) => 1,
             Self::Sequence(trunk) => trunk.shortest_side(),
+        }
+    }
+
+    /// Where the cells of the trunk's last map lie in the picture.
+    pub fn cells(self) -> Cells {
+        match self {
+            Self::Residual(trunk) => trunk.cells(),
+            Self::Sequence(trunk) => trunk.cells(),
         }
     }
 

@@ -36,6 +36,8 @@ fn burn_and_plan_agree_on_odd_sizes() {
         ("squeezenet1_1/gem", [1, 3, 17, 40]),
         ("densenet121:features.6/spoc", [2, 3, 29, 33]),
         ("resnet34:layer2/cir-gemmp-w", [1, 3, 40, 31]),
+        ("resnet18:layer2/how-out24", [2, 3, 40, 31]),
+        ("vgg11:features.9/how-unreduced-smooth1", [1, 3, 17, 20]),
     ] {
         let network = network(name);
         let input = pictures(shape);
@@ -83,6 +85,52 @@ fn regions_of_any_size_by_three_ways() {
             }
         }
     }
+}
+
+#[test]
+fn local_features_by_burn_and_plan() {
+    let device = Device::flex();
+    for (name, shape, dim) in [
+        ("resnet18:layer3/how", [2, 3, 70, 33], 128),
+        ("resnet18:layer2/how-out7-smooth5", [1, 3, 9, 90], 7),
+        ("vgg16:features.4/how-unreduced", [1, 3, 7, 8], 64),
+    ] {
+        let network = network(name);
+        let trunk = network.architecture().trunk();
+        let head = network.architecture().head();
+        assert_eq!(
+            (head.has_local(), head.local_dim(trunk.channels())),
+            (true, Some(dim))
+        );
+        let cells = |pixels: usize| pixels.div_ceil(trunk.cells().stride);
+        let sides = match name.starts_with("vgg") {
+            true => [shape[2] / 2, shape[3] / 2],
+            false => [cells(shape[2]), cells(shape[3])],
+        };
+        let input = pictures(shape);
+        let mut plan = RtenExecutor::new(&network.record_local().unwrap(), 2).unwrap();
+        let mut burn = BurnExecutor::local(network.on(&device), &device).unwrap();
+        let (by_plan, by_burn) = (plan.run(&input).unwrap(), burn.run(&input).unwrap());
+        for (index, (output, channels)) in [(Network::LOCAL, dim), (Network::STRENGTH, 1)]
+            .into_iter()
+            .enumerate()
+        {
+            let ((name, plan), (same, burn)) = (&by_plan[index], &by_burn[index]);
+            assert_eq!((name.as_str(), same.as_str()), (output, output));
+            assert_eq!(plan.shape, [shape[0], channels, sides[0], sides[1]]);
+            assert_eq!(plan.shape, burn.shape);
+            for (a, b) in plan.data.iter().zip(&burn.data) {
+                assert!((a - b).abs() < 2e-5 * (1.0 + a.abs()), "{name}: {a} {b}");
+            }
+        }
+    }
+    let plain = network("resnet18:layer1/gem");
+    let architecture = plain.architecture().to_string();
+    assert_eq!(
+        plain.record_local().unwrap_err(),
+        RecordError::NoLocal { architecture }
+    );
+    assert!(BurnExecutor::local(plain, &device).is_err());
 }
 
 #[test]

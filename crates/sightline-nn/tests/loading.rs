@@ -195,6 +195,8 @@ fn the_real_file_ends_at_layer3() {
     let weights = Weights::from_state_dict(&recognised.state_dict);
     let network = Network::load(&architecture("resnet18:layer3/gem"), &weights).unwrap();
     assert!(network.unused().beyond.is_empty() && network.unused().unknown.is_empty());
+    let local = Network::load(&architecture("resnet18:layer3/how-unreduced"), &weights).unwrap();
+    assert!(local.unused().beyond.is_empty() && local.unused().unknown.is_empty());
     let error = Network::load(&architecture("resnet18/gem"), &weights).unwrap_err();
     assert!(error.to_string().contains("`layer4.0.conv1.weight`"), "{error}");
     assert_eq!(error.fitting, ["resnet18:layer3/gem"]);
@@ -268,5 +270,74 @@ fn checkpoints_of_dirtorch_and_cirtorch_say_what_they_are() {
         assert_eq!(found.to_string(), want);
         let network = Network::load(&found, &Weights::from_state_dict(&recognised.state_dict)).unwrap();
         assert!(network.unused().unknown.is_empty(), "{want}");
+    }
+}
+
+#[test]
+fn checkpoints_of_how_say_what_they_are() {
+    use sightline_checkpoint::{Value, recognise};
+    use std::sync::Arc;
+    let text = Value::text;
+    let numbers = |values: [f64; 3]| Value::list(values.map(Value::Float).to_vec());
+    let state = |name: &str, old: bool| {
+        let tensors = state_dict(name, 0).into_iter().map(move |(name, tensor)| {
+            let name = if old {
+                name.replace("dim_reduction.", "whiten.")
+            } else {
+                name
+            };
+            (name, Value::Tensor(Arc::new(tensor)))
+        });
+        ("state_dict", Value::dict(tensors))
+    };
+    let mean_std = [numbers([0.1, 0.2, 0.3]), numbers([1.0, 2.0, 3.0])];
+    let new = |skip: i64, dim: Value, smoothing: Value| {
+        let runtime = Value::dict([("mean_std", Value::list(mean_std.to_vec()))]);
+        let options = [
+            ("architecture", text("resnet18")),
+            ("skip_layer", Value::Int(skip)),
+            ("dim_reduction", dim),
+            ("smoothing", smoothing),
+            ("runtime", runtime),
+        ];
+        ("net_params", Value::dict(options))
+    };
+    let dim = |dim: i64| Value::dict([("dim", Value::Int(dim))]);
+    let side = |side: i64| Value::dict([("kernel_size", Value::Int(side))]);
+    let meta = Value::dict([
+        ("architecture", text("resnet18")),
+        ("skip_layer", Value::Int(1)),
+        ("dim", Value::Int(40)),
+        ("feat_pool_k", Value::Int(3)),
+        ("mean", mean_std[0].clone()),
+        ("std", mean_std[1].clone()),
+    ]);
+    for (options, old, want) in [
+        (("meta", meta), true, "resnet18:layer3/how-out40"),
+        (new(1, dim(24), side(3)), false, "resnet18:layer3/how-out24"),
+        (new(0, dim(128), side(5)), false, "resnet18/how-out128-smooth5"),
+        (
+            new(2, Value::None, side(3)),
+            false,
+            "resnet18:layer2/how-unreduced",
+        ),
+        (
+            new(2, dim(9), Value::None),
+            false,
+            "resnet18:layer2/how-out9-smooth1",
+        ),
+    ] {
+        // Its trunk has cirtorch's names; without a reduction layer `cir-spoc` has the same parameters.
+        let names = want.replace("how-unreduced", "cir-spoc");
+        let recognised = recognise(&Value::dict([options, state(&names, old)]));
+        assert_eq!(recognised.preprocess.as_ref().unwrap().mean, [0.1, 0.2, 0.3]);
+        let found = Architecture::of_checkpoint(&recognised).unwrap();
+        let network = Network::load(&found, &Weights::from_state_dict(&recognised.state_dict)).unwrap();
+        assert_eq!(network.architecture().to_string(), want);
+        assert!(
+            network.unused().unknown.is_empty(),
+            "{want}: {:?}",
+            network.unused()
+        );
     }
 }

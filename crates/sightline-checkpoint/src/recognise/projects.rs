@@ -221,11 +221,23 @@ pub(super) fn architecture(
         Project::Solar => Some(format!("{}/solar", resnet(text("architecture")?)?)),
         Project::How => {
             let trunk = resnet(text("architecture")?)?;
-            match option("skip_layer").and_then(Value::as_i64).unwrap_or(0) {
-                0 => Some(format!("{trunk}/how")),
-                skipped @ 1..=3 => Some(format!("{trunk}:layer{}/how", 4 - skipped)),
-                _ => None,
+            let mut name = match option("skip_layer").and_then(Value::as_i64).unwrap_or(0) {
+                0 => format!("{trunk}/how"),
+                skipped @ 1..=3 => format!("{trunk}:layer{}/how", 4 - skipped),
+                _ => return None,
+            };
+            // Either layer is left out where its options are empty.
+            if option("dim_reduction").is_some_and(|options| !truthy(options)) {
+                name.push_str("-unreduced");
             }
+            let side = match option("smoothing") {
+                None => 3,
+                Some(options) => options.get("kernel_size").and_then(Value::as_i64).unwrap_or(1),
+            };
+            if side != 3 {
+                name.push_str(&format!("-smooth{side}"));
+            }
+            Some(name)
         }
         Project::Token => by_weights
             .filter(|_| names.starts("tr.token_norm") || names.has("tr.query"))
@@ -305,6 +317,7 @@ fn truthy(value: &Value) -> bool {
     match value {
         Value::None => false,
         Value::Text(text) => !text.is_empty(),
+        other if other.as_items().is_some_and(<[_]>::is_empty) => false,
         other => other
             .as_bool()
             .or_else(|| other.as_f64().map(|number| number != 0.0))
