@@ -9,70 +9,137 @@ use burn::module::{Module, Param, RunningState};
 use burn::tensor::Tensor;
 use burn::tensor::module::{batch_norm, batch_norm_train};
 
-/// Batch norm over `[N, C, H, W]`, as `torch.nn.BatchNorm2d` with its default options.
+/// Which variance of a batch goes into the running one. The batch itself is always normalised by its biased variance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remembered {
+    /// The sum of squares over n - 1, as torch does (and Keras' fused kernel, for maps).
+    Unbiased,
+    /// The sum of squares over n, as Keras does for rows.
+    Biased,
+}
+
+/// What a batch norm does besides normalising.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BatchNormOptions {
+    /// Added to the variance.
+    pub epsilon: f32,
+    /// Share of a batch's statistics in the running ones (one minus what Keras calls momentum).
+    pub momentum: f32,
+    /// Which variance of a batch is remembered.
+    pub remembered: Remembered,
+    /// Whether a learned scale and shift follow.
+    pub affine: bool,
+}
+
+impl Default for BatchNormOptions {
+    /// torch's.
+    fn default() -> Self {
+        Self {
+            epsilon: 1e-5,
+            momentum: 0.1,
+            remembered: Remembered::Unbiased,
+            affine: true,
+        }
+    }
+}
+
+/// Batch norm over axis 1 of `[N, C, H, W]` or `[N, C]`, as `torch.nn.BatchNorm2d` and `BatchNorm1d`.
 #[derive(Module, Debug)]
 pub struct BatchNorm {
-    /// Scale, `[C]`.
-    pub weight: Param<Tensor<1>>,
-    /// Shift, `[C]`.
-    pub bias: Param<Tensor<1>>,
+    /// Scale, `[C]`; none without affine parameters.
+    pub weight: Option<Param<Tensor<1>>>,
+    /// Shift, `[C]`; none without affine parameters.
+    pub bias: Option<Param<Tensor<1>>>,
     /// Mean used in test mode, `[C]`.
     pub running_mean: RunningState<Tensor<1>>,
     /// Variance used in test mode, `[C]`.
     pub running_variance: RunningState<Tensor<1>>,
+    #[module(skip)]
+    options: BatchNormOptions,
 }
 
 impl BatchNorm {
-    /// Added to the variance.
-    pub const EPSILON: f32 = 1e-5;
-    /// Share of a batch's statistics in the running ones.
-    pub const MOMENTUM: f32 = 0.1;
-
-    /// Takes `{name}.weight`, `.bias`, `.running_mean` and `.running_var`, each `[channels]`.
+    /// Takes `{name}.weight`, `.bias`, `.running_mean` and `.running_var`, each `[channels]`; torch's options.
     pub(crate) fn take(parameters: &mut Parameters<'_>, name: &str, channels: usize) -> Self {
+        Self::take_with(parameters, name, channels, BatchNormOptions::default())
+    }
+
+    /// As [`BatchNorm::take`], with other options; without affine parameters there is no weight and no bias.
+    pub(crate) fn take_with(
+        parameters: &mut Parameters<'_>,
+        name: &str,
+        channels: usize,
+        options: BatchNormOptions,
+    ) -> Self {
         let mut part = |part: &str| parameters.take(&format!("{name}.{part}"), [channels]);
-        let (weight, bias) = (part("weight"), part("bias"));
+        let weight = options.affine.then(|| part("weight"));
+        let bias = options.affine.then(|| part("bias"));
         let (mean, variance) = (part("running_mean"), part("running_var"));
         Self {
             weight,
             bias,
+            options,
             running_mean: RunningState::new(mean.val().set_require_grad(false)),
             running_variance: RunningState::new(variance.val().set_require_grad(false)),
         }
     }
 
+    /// The options.
+    pub fn options(&self) -> BatchNormOptions {
+        self.options
+    }
+
     /// The forward pass of any executor.
-    pub fn forward<O: Ops>(&self, ops: &mut O, x: O::T<4>) -> O::T<4> {
+    pub fn forward<O: Ops, const D: usize>(&self, ops: &mut O, x: O::T<D>) -> O::T<D> {
         ops.batch_norm(x, self)
     }
 
+    /// Scale and shift; ones and zeros where there are none.
+    pub(crate) fn scale_and_shift(&self) -> [Tensor<1>; 2] {
+        let mean = self.running_mean.value_sync();
+        let (channels, device) = (mean.dims(), mean.device());
+        let weight = self.weight.as_ref().map(Param::val);
+        let bias = self.bias.as_ref().map(Param::val);
+        [
+            weight.unwrap_or_else(|| Tensor::ones(channels, &device)),
+            bias.unwrap_or_else(|| Tensor::zeros(channels, &device)),
+        ]
+    }
+
     /// Computes with Burn; `train` normalises by the batch's own statistics and remembers them.
-    pub(crate) fn compute(&self, x: Tensor<4>, train: bool) -> Tensor<4> {
-        let (weight, bias) = (self.weight.val(), self.bias.val());
-        let epsilon = f64::from(Self::EPSILON);
+    pub(crate) fn compute<const D: usize>(&self, x: Tensor<D>, train: bool) -> Tensor<D> {
+        let [weight, bias] = self.scale_and_shift();
+        let epsilon = f64::from(self.options.epsilon);
         if !train {
             let mean = self.running_mean.value_sync();
             let variance = self.running_variance.value_sync();
             return batch_norm(x, weight, bias, mean, variance, epsilon);
         }
-        let [batch, _, height, width] = x.dims();
-        let count = (batch * height * width) as f32;
+        let shape = x.dims();
+        let count = (shape.iter().product::<usize>() / shape[1].max(1)) as f32;
         let result = batch_norm_train(x, weight, bias, epsilon);
-        // A batch of a single pixel has no unbiased variance; torch refuses it, here it leaves the biased one.
-        let unbiased = result.variance * (count / (count - 1.0).max(1.0));
-        remember(&self.running_mean, result.mean);
-        remember(&self.running_variance, unbiased);
+        self.remember(result.mean, result.variance, count);
         result.output
     }
-}
 
-fn remember(state: &RunningState<Tensor<1>>, batch: Tensor<1>) {
-    let kept = state.value_sync() * (1.0 - BatchNorm::MOMENTUM);
-    state.update((kept + batch.detach() * BatchNorm::MOMENTUM).detach());
+    /// Lets the mean and the biased variance of a batch of `count` pixels or rows into the running ones.
+    fn remember(&self, mean: Tensor<1>, variance: Tensor<1>, count: f32) {
+        let variance = match self.options.remembered {
+            // A batch of a single pixel has no unbiased variance; torch refuses it, here it leaves the biased one.
+            Remembered::Unbiased => variance * (count / (count - 1.0).max(1.0)),
+            Remembered::Biased => variance,
+        };
+        let momentum = self.options.momentum;
+        for (state, batch) in [(&self.running_mean, mean), (&self.running_variance, variance)] {
+            let kept = state.value_sync() * (1.0 - momentum);
+            state.update((kept + batch.detach() * momentum).detach());
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::{BatchNorm, BatchNormOptions, Remembered};
     use crate::{BurnOps, Ops, Weights};
     use burn::tensor::{Device, Tensor};
 
@@ -89,10 +156,11 @@ mod tests {
         }
         let device = Device::flex();
         let mut parameters = super::Parameters::from_weights(&weights, &device);
-        let norm = super::BatchNorm::take(&mut parameters, "n", 1);
+        let norm = BatchNorm::take(&mut parameters, "n", 1);
         let x = Tensor::<4>::from_data([[[[1.0, 2.0]]], [[[3.0, 6.0]]]], &device);
         let mut train = BurnOps {
             train_batch_norm: true,
+            ..BurnOps::default()
         };
         let y = train
             .batch_norm(x.clone(), &norm)
@@ -118,5 +186,45 @@ mod tests {
         let deviation = (3.6_f32 + 14.0 / 30.0 + 1e-5).sqrt();
         assert!((y[0] - ((1.0 - 1.2) / deviation * 2.0 + 0.5)).abs() < 1e-5);
         assert!((value(&norm.running_mean) - 1.2).abs() < 1e-6);
+    }
+    #[test]
+    fn other_projects_normalise_rows_otherwise() {
+        let mut weights = Weights::new();
+        weights.insert("n.running_mean", &[2], vec![1.0, 0.0]);
+        weights.insert("n.running_var", &[2], vec![4.0, 1.0]);
+        let device = Device::flex();
+        let mut parameters = super::Parameters::from_weights(&weights, &device);
+        let keras = BatchNormOptions {
+            epsilon: 0.5,
+            momentum: 0.01,
+            remembered: Remembered::Biased,
+            affine: false,
+        };
+        let norm = BatchNorm::take_with(&mut parameters, "n", 2, keras);
+        assert_eq!(parameters.problem(), None);
+        let values = |tensor: Tensor<1>| tensor.into_data().try_to_vec::<f32>().unwrap();
+        let x = Tensor::<2>::from_data([[1.0, 5.0], [3.0, 5.0]], &device);
+        let mut train = BurnOps {
+            train_batch_norm: true,
+            ..BurnOps::default()
+        };
+        let y = values(train.batch_norm(x.clone(), &norm).reshape([4]));
+        // Mean 2 and biased variance 1, mean 5 and variance 0.
+        let first = 1.0 / 1.5_f32.sqrt();
+        for (got, want) in y.iter().zip([-first, 0.0, first, 0.0]) {
+            assert!((got - want).abs() < 1e-6, "{y:?}");
+        }
+        for (state, want) in [
+            (&norm.running_mean, [0.99 + 0.02, 0.05]),
+            (&norm.running_variance, [3.96 + 0.01, 0.99]),
+        ] {
+            let got = values(state.value_sync());
+            assert!(
+                (got[0] - want[0]).abs() < 1e-6 && (got[1] - want[1]).abs() < 1e-6,
+                "{got:?}"
+            );
+        }
+        let y = values(BurnOps::default().batch_norm(x, &norm).reshape([4]));
+        assert!((y[0] - (1.0 - 1.01) / 4.47_f32.sqrt()).abs() < 1e-6, "{y:?}");
     }
 }

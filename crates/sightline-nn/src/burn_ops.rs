@@ -4,9 +4,13 @@ use crate::Ops;
 use crate::batch_norm::BatchNorm;
 use burn::module::Param;
 use burn::tensor::module::{avg_pool2d, conv2d, interpolate, max_pool2d};
-use burn::tensor::ops::{AvgPoolOptions, ConvOptions, InterpolateMode, InterpolateOptions, MaxPoolOptions};
-use burn::tensor::{Tensor, TensorData, activation};
+use burn::tensor::ops::{
+    AvgPoolOptions, ConvOptions, InterpolateMode, InterpolateOptions, MaxPoolOptions, PadMode,
+};
+use burn::tensor::{Device, Tensor, TensorData, activation};
+use sightline_checkpoint::formula;
 use sightline_plan::{Convolution, Interpolation, Region, Tensor as PlainTensor, Window};
+use std::f32::consts::FRAC_1_SQRT_2;
 
 /// Computes with Burn tensors.
 #[derive(Clone, Copy, Debug, Default)]
@@ -14,6 +18,25 @@ pub struct BurnOps {
     /// Whether batch norms use (and remember) the statistics of the batch; false for running a finished network
     /// and for the usual fine-tuning of retrieval networks, where they stay frozen.
     pub train_batch_norm: bool,
+    /// Switches dropout and drop path on: the seed of what the next one drops (each use counts it up by one). The
+    /// same seed drops the same on every device.
+    pub dropout: Option<u64>,
+}
+
+impl BurnOps {
+    /// Zeros with the probability `share`, else 1 / (1 - share); none where nothing is dropped.
+    fn kept<const D: usize>(&mut self, shape: [usize; D], share: f32, like: &Device) -> Option<Tensor<D>> {
+        let seed = self.dropout.as_mut().filter(|_| share > 0.0)?;
+        let drawn = formula::uniform("dropout", *seed, shape.iter().product());
+        *seed = seed.wrapping_add(1);
+        let weight = if share < 1.0 { 1.0 / (1.0 - share) } else { 0.0 };
+        let dropped = |u: f64| (u + 1.0) / 2.0 < f64::from(share);
+        let kept: Vec<f32> = drawn
+            .into_iter()
+            .map(|u| if dropped(u) { 0.0 } else { weight })
+            .collect();
+        Some(Tensor::from_data(TensorData::new(kept, shape), like))
+    }
 }
 
 impl Ops for BurnOps {
@@ -50,7 +73,7 @@ impl Ops for BurnOps {
         conv2d(x, weight, bias, options)
     }
 
-    fn batch_norm(&mut self, x: Tensor<4>, norm: &BatchNorm) -> Tensor<4> {
+    fn batch_norm<const D: usize>(&mut self, x: Tensor<D>, norm: &BatchNorm) -> Tensor<D> {
         norm.compute(x, self.train_batch_norm)
     }
 
@@ -66,12 +89,17 @@ impl Ops for BurnOps {
         max_pool2d(x, options)
     }
 
-    fn mean_pool(&mut self, x: Tensor<4>, window: Window) -> Tensor<4> {
+    fn mean_pool(&mut self, x: Tensor<4>, window: Window, padding_counts: bool) -> Tensor<4> {
         let options = AvgPoolOptions::new(window.size)
             .with_stride(window.stride)
             .with_padding(window.padding)
-            .with_ceil_mode(window.ceil);
+            .with_ceil_mode(window.ceil)
+            .with_count_include_pad(padding_counts);
         avg_pool2d(x, options)
+    }
+
+    fn reflect_pad(&mut self, x: Tensor<4>, pixels: usize) -> Tensor<4> {
+        x.pad([(pixels, pixels); 2], PadMode::Reflect)
     }
 
     fn global_mean(&mut self, x: Tensor<4>) -> Tensor<2> {
@@ -134,6 +162,34 @@ impl Ops for BurnOps {
         }
     }
 
+    fn matmul(&mut self, a: Tensor<4>, b: Tensor<4>) -> Tensor<4> {
+        a.matmul(b)
+    }
+
+    fn reshape<const A: usize, const B: usize>(&mut self, x: Tensor<A>, shape: [i64; B]) -> Tensor<B> {
+        let from = x.dims();
+        let mut to = [0; B];
+        for (axis, length) in shape.into_iter().enumerate() {
+            to[axis] = match length {
+                0 => from.get(axis).copied().unwrap_or(1),
+                length => usize::try_from(length).unwrap_or(1),
+            };
+        }
+        if let Some(free) = shape.iter().position(|length| *length == -1) {
+            let rest: usize = to.iter().product();
+            to[free] = from.iter().product::<usize>() / rest.max(1);
+        }
+        x.reshape(to)
+    }
+
+    fn permute<const D: usize>(&mut self, x: Tensor<D>, axes: [usize; D]) -> Tensor<D> {
+        x.permute(axes)
+    }
+
+    fn softmax<const D: usize>(&mut self, x: Tensor<D>, axis: usize) -> Tensor<D> {
+        activation::softmax(x, axis)
+    }
+
     fn sum_channels<const D: usize>(&mut self, x: Tensor<D>) -> Tensor<D> {
         x.sum_dim(1)
     }
@@ -150,12 +206,37 @@ impl Ops for BurnOps {
         a * b
     }
 
+    fn mul_number<const D: usize>(&mut self, x: Tensor<D>, number: f32) -> Tensor<D> {
+        x * number
+    }
+
     fn div<const D: usize>(&mut self, a: Tensor<D>, b: Tensor<D>) -> Tensor<D> {
         a / b
     }
 
     fn abs<const D: usize>(&mut self, x: Tensor<D>) -> Tensor<D> {
         x.abs()
+    }
+
+    fn sign<const D: usize>(&mut self, x: Tensor<D>) -> Tensor<D> {
+        x.sign()
+    }
+
+    fn sigmoid<const D: usize>(&mut self, x: Tensor<D>) -> Tensor<D> {
+        activation::sigmoid(x)
+    }
+
+    fn softplus<const D: usize>(&mut self, x: Tensor<D>) -> Tensor<D> {
+        // The exponential of large numbers overflows, and its gradient would be no number.
+        let soft = x.clone().clamp_max(20.0).exp().log1p();
+        let large = x.clone().greater_elem(20.0);
+        soft.mask_where(large, x)
+    }
+
+    fn gelu<const D: usize>(&mut self, x: Tensor<D>) -> Tensor<D> {
+        // Burn's own has the gradient of another form, with `tanh`.
+        let erf = (x.clone() * FRAC_1_SQRT_2).erf();
+        x * (erf + 1.0) * 0.5
     }
 
     fn clamp_min<const D: usize>(&mut self, x: Tensor<D>, least: f32) -> Tensor<D> {
@@ -172,6 +253,30 @@ impl Ops for BurnOps {
 
     fn root<const D: usize>(&mut self, x: Tensor<D>, p: &Param<Tensor<1>>) -> Tensor<D> {
         x.powf(along_channels(p.val().recip()))
+    }
+
+    fn power_number<const D: usize>(&mut self, x: Tensor<D>, p: f32) -> Tensor<D> {
+        x.powf_scalar(p)
+    }
+
+    fn detach<const D: usize>(&mut self, x: Tensor<D>) -> Tensor<D> {
+        x.detach()
+    }
+
+    fn dropout<const D: usize>(&mut self, x: Tensor<D>, share: f32) -> Tensor<D> {
+        match self.kept(x.dims(), share, &x.device()) {
+            Some(kept) => x * kept,
+            None => x,
+        }
+    }
+
+    fn drop_path<const D: usize>(&mut self, x: Tensor<D>, share: f32) -> Tensor<D> {
+        let mut shape = [1; D];
+        shape[0] = x.dims()[0];
+        match self.kept(shape, share, &x.device()) {
+            Some(kept) => x * kept,
+            None => x,
+        }
     }
 }
 

@@ -180,6 +180,6 @@ impl Transition {
             padding: [0, 0],
             ceil: false,
         };
-        ops.mean_pool(x, window)
+        ops.mean_pool(x, window, true)
     }
 }

@@ -52,7 +52,7 @@ mod vgg;
 mod weights;
 
 pub use architecture::{Architecture, ArchitectureError};
-pub use batch_norm::BatchNorm;
+pub use batch_norm::{BatchNorm, BatchNormOptions, Remembered};
 pub use burn;
 pub use burn::tensor::Device;
 pub use burn_executor::BurnExecutor;

@@ -31,14 +31,18 @@ pub trait Ops {
         bias: Option<Self::T<1>>,
         walk: Convolution,
     ) -> Self::T<4>;
-    /// Batch norm of `[N, C, H, W]`, by running or by batch statistics, as the executor trains or not.
-    fn batch_norm(&mut self, x: Self::T<4>, norm: &BatchNorm) -> Self::T<4>;
+    /// Batch norm over axis 1 of `[N, C, H, W]` or `[N, C]`, by running or by batch statistics, as the executor trains
+    /// or not.
+    fn batch_norm<const D: usize>(&mut self, x: Self::T<D>, norm: &BatchNorm) -> Self::T<D>;
     /// max(x, 0).
     fn relu<const D: usize>(&mut self, x: Self::T<D>) -> Self::T<D>;
     /// Maximum over windows of `[N, C, H, W]`; the padding never wins.
     fn max_pool(&mut self, x: Self::T<4>, window: Window) -> Self::T<4>;
-    /// Mean over windows of `[N, C, H, W]`; the padding counts as zeros.
-    fn mean_pool(&mut self, x: Self::T<4>, window: Window) -> Self::T<4>;
+    /// Mean over windows of `[N, C, H, W]`; the padding counts as zeros, or not at all.
+    fn mean_pool(&mut self, x: Self::T<4>, window: Window, padding_counts: bool) -> Self::T<4>;
+    /// The map mirrored at its border (whose own pixels are not repeated), `[N, C, H, W]` ->
+    /// `[N, C, H + 2 pixels, W + 2 pixels]`; it must be wider and higher than `pixels`.
+    fn reflect_pad(&mut self, x: Self::T<4>, pixels: usize) -> Self::T<4>;
     /// Mean over all pixels, `[N, C, H, W]` -> `[N, C]`.
     fn global_mean(&mut self, x: Self::T<4>) -> Self::T<2>;
     /// Sum over all pixels, `[N, C, H, W]` -> `[N, C]`.
@@ -60,6 +64,16 @@ pub trait Ops {
         weight: Self::T<2>,
         bias: Option<Self::T<1>>,
     ) -> Self::T<D>;
+    /// Matrix products over the last two axes, `[A, B, M, K]`, `[A, B, K, N]` -> `[A, B, M, N]`; the first two axes
+    /// broadcast.
+    fn matmul(&mut self, a: Self::T<4>, b: Self::T<4>) -> Self::T<4>;
+    /// The same values in other axes, as ONNX's `Reshape`: 0 keeps the length of that axis, -1 (once) takes what is
+    /// left.
+    fn reshape<const A: usize, const B: usize>(&mut self, x: Self::T<A>, shape: [i64; B]) -> Self::T<B>;
+    /// The axes in another order: axis i of the result is axis `axes[i]` of x.
+    fn permute<const D: usize>(&mut self, x: Self::T<D>, axes: [usize; D]) -> Self::T<D>;
+    /// e^x over the sum along that axis.
+    fn softmax<const D: usize>(&mut self, x: Self::T<D>, axis: usize) -> Self::T<D>;
     /// Sum over axis 1, which stays with length 1: `[N, C, ...]` -> `[N, 1, ...]`.
     fn sum_channels<const D: usize>(&mut self, x: Self::T<D>) -> Self::T<D>;
     /// a + b.
@@ -68,10 +82,20 @@ pub trait Ops {
     fn add_number<const D: usize>(&mut self, x: Self::T<D>, number: f32) -> Self::T<D>;
     /// a * b.
     fn mul<const D: usize>(&mut self, a: Self::T<D>, b: Self::T<D>) -> Self::T<D>;
+    /// x * number.
+    fn mul_number<const D: usize>(&mut self, x: Self::T<D>, number: f32) -> Self::T<D>;
     /// a / b.
     fn div<const D: usize>(&mut self, a: Self::T<D>, b: Self::T<D>) -> Self::T<D>;
     /// |x|.
     fn abs<const D: usize>(&mut self, x: Self::T<D>) -> Self::T<D>;
+    /// -1, 0 or 1. Its gradient is 0.
+    fn sign<const D: usize>(&mut self, x: Self::T<D>) -> Self::T<D>;
+    /// 1 / (1 + e^-x).
+    fn sigmoid<const D: usize>(&mut self, x: Self::T<D>) -> Self::T<D>;
+    /// ln(1 + e^x), x itself where x > 20.
+    fn softplus<const D: usize>(&mut self, x: Self::T<D>) -> Self::T<D>;
+    /// x (1 + erf(x / √2)) / 2.
+    fn gelu<const D: usize>(&mut self, x: Self::T<D>) -> Self::T<D>;
     /// max(x, least). Its gradient passes where x >= least.
     fn clamp_min<const D: usize>(&mut self, x: Self::T<D>, least: f32) -> Self::T<D>;
     /// Square root.
@@ -80,4 +104,13 @@ pub trait Ops {
     fn power<const D: usize>(&mut self, x: Self::T<D>, p: &Param<Tensor<1>>) -> Self::T<D>;
     /// x ^ (1 / p), as [`Ops::power`].
     fn root<const D: usize>(&mut self, x: Self::T<D>, p: &Param<Tensor<1>>) -> Self::T<D>;
+    /// x ^ p with a power that is not learned.
+    fn power_number<const D: usize>(&mut self, x: Self::T<D>, p: f32) -> Self::T<D>;
+    /// x, through which no gradient passes.
+    fn detach<const D: usize>(&mut self, x: Self::T<D>) -> Self::T<D>;
+    /// x; while training with dropout each number is 0 with the probability `share`, and the others are divided by
+    /// 1 - share.
+    fn dropout<const D: usize>(&mut self, x: Self::T<D>, share: f32) -> Self::T<D>;
+    /// As [`Ops::dropout`], but whole samples (axis 0) are dropped: stochastic depth.
+    fn drop_path<const D: usize>(&mut self, x: Self::T<D>, share: f32) -> Self::T<D>;
 }

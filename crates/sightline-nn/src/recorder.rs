@@ -157,15 +157,16 @@ impl Ops for PlanRecorder {
         self.plan.step(Operation::Conv2d(walk), &inputs)
     }
 
-    fn batch_norm(&mut self, x: Value, norm: &BatchNorm) -> Value {
+    fn batch_norm<const D: usize>(&mut self, x: Value, norm: &BatchNorm) -> Value {
+        let [weight, bias] = norm.scale_and_shift();
         let inputs = [
             x,
-            self.tensor(norm.weight.val()),
-            self.tensor(norm.bias.val()),
+            self.tensor(weight),
+            self.tensor(bias),
             self.tensor(norm.running_mean.value_sync()),
             self.tensor(norm.running_variance.value_sync()),
         ];
-        let epsilon = BatchNorm::EPSILON;
+        let epsilon = norm.options().epsilon;
         self.plan.step(Operation::BatchNorm { epsilon }, &inputs)
     }
 
@@ -177,8 +178,16 @@ impl Ops for PlanRecorder {
         self.plan.step(Operation::MaxPool(window), &[x])
     }
 
-    fn mean_pool(&mut self, x: Value, window: Window) -> Value {
-        self.plan.step(Operation::MeanPool(window), &[x])
+    fn mean_pool(&mut self, x: Value, window: Window, padding_counts: bool) -> Value {
+        let pool = Operation::MeanPool {
+            window,
+            padding_counts,
+        };
+        self.plan.step(pool, &[x])
+    }
+
+    fn reflect_pad(&mut self, x: Value, pixels: usize) -> Value {
+        self.plan.step(Operation::ReflectPad(pixels), &[x])
     }
 
     fn global_mean(&mut self, x: Value) -> Value {
@@ -211,6 +220,22 @@ impl Ops for PlanRecorder {
         self.plan.step(Operation::Linear, &inputs)
     }
 
+    fn matmul(&mut self, a: Value, b: Value) -> Value {
+        self.plan.step(Operation::MatMul, &[a, b])
+    }
+
+    fn reshape<const A: usize, const B: usize>(&mut self, x: Value, shape: [i64; B]) -> Value {
+        self.plan.step(Operation::Reshape(shape.to_vec()), &[x])
+    }
+
+    fn permute<const D: usize>(&mut self, x: Value, axes: [usize; D]) -> Value {
+        self.plan.step(Operation::Permute(axes.to_vec()), &[x])
+    }
+
+    fn softmax<const D: usize>(&mut self, x: Value, axis: usize) -> Value {
+        self.plan.step(Operation::Softmax { axis }, &[x])
+    }
+
     fn sum_channels<const D: usize>(&mut self, x: Value) -> Value {
         self.plan.step(Operation::SumChannels, &[x])
     }
@@ -228,12 +253,33 @@ impl Ops for PlanRecorder {
         self.plan.step(Operation::Mul, &[a, b])
     }
 
+    fn mul_number<const D: usize>(&mut self, x: Value, number: f32) -> Value {
+        let number = self.number(number);
+        self.plan.step(Operation::Mul, &[x, number])
+    }
+
     fn div<const D: usize>(&mut self, a: Value, b: Value) -> Value {
         self.plan.step(Operation::Div, &[a, b])
     }
 
     fn abs<const D: usize>(&mut self, x: Value) -> Value {
         self.plan.step(Operation::Abs, &[x])
+    }
+
+    fn sign<const D: usize>(&mut self, x: Value) -> Value {
+        self.plan.step(Operation::Sign, &[x])
+    }
+
+    fn sigmoid<const D: usize>(&mut self, x: Value) -> Value {
+        self.plan.step(Operation::Sigmoid, &[x])
+    }
+
+    fn softplus<const D: usize>(&mut self, x: Value) -> Value {
+        self.plan.step(Operation::Softplus, &[x])
+    }
+
+    fn gelu<const D: usize>(&mut self, x: Value) -> Value {
+        self.plan.step(Operation::Gelu, &[x])
     }
 
     fn clamp_min<const D: usize>(&mut self, x: Value, least: f32) -> Value {
@@ -250,5 +296,21 @@ impl Ops for PlanRecorder {
 
     fn root<const D: usize>(&mut self, x: Value, p: &Param<Tensor<1>>) -> Value {
         self.raise::<D>(x, p, f64::recip)
+    }
+    fn power_number<const D: usize>(&mut self, x: Value, p: f32) -> Value {
+        let p = self.number(p);
+        self.plan.step(Operation::Pow, &[x, p])
+    }
+
+    fn detach<const D: usize>(&mut self, x: Value) -> Value {
+        x
+    }
+
+    fn dropout<const D: usize>(&mut self, x: Value, _share: f32) -> Value {
+        x
+    }
+
+    fn drop_path<const D: usize>(&mut self, x: Value, _share: f32) -> Value {
+        x
     }
 }

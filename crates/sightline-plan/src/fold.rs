@@ -1,13 +1,13 @@
-//! Folding batch norms into the convolutions before them.
+//! Folding batch norms into the convolutions and linear layers before them.
 //!
 //! In test mode a batch norm is `y = (x - mean) * s + bias` with `s = weight / sqrt(variance + epsilon)` for each
-//! channel; behind a convolution that only it reads, s goes into the kernel and the rest into the bias.
+//! channel; behind a convolution (or linear layer) that only it reads, s goes into the kernel and the rest into the bias.
 
 use crate::Tensor;
 use crate::plan::{Operation, Plan, Source, Value};
 
 impl Plan {
-    /// The same plan with every batch norm that directly follows a convolution folded into it, and without the
+    /// The same plan with every batch norm that directly follows a convolution or a linear layer folded into it, and without the
     /// constants and operations that no output needs any more.
     ///
     /// The factors are computed in 64-bit arithmetic and rounded to float32 once.
@@ -49,7 +49,7 @@ impl Plan {
         self.without_unused()
     }
 
-    /// The convolution and the constants of the batch norm at `index`, if it can be folded.
+    /// The layer and the constants of the batch norm at `index`, if it can be folded.
     fn foldable(&self, index: usize, readers: &[usize]) -> Option<(Value, Norm<'_>)> {
         let Source::Step(step) = self.values.get(index)? else {
             return None;
@@ -63,7 +63,7 @@ impl Plan {
         let Source::Step(before) = &self.values[x.0] else {
             return None;
         };
-        if !matches!(before.operation, Operation::Conv2d(_)) || readers[x.0] != 1 {
+        if !matches!(before.operation, Operation::Conv2d(_) | Operation::Linear) || readers[x.0] != 1 {
             return None;
         }
         let norm = Norm {
@@ -76,7 +76,7 @@ impl Plan {
         Some((x, norm))
     }
 
-    /// Kernel and bias of the convolution that takes `inputs`, with the batch norm in them.
+    /// Kernel and bias of the layer that takes `inputs`, with the batch norm in them.
     fn folded(&self, inputs: &[Value], norm: &Norm<'_>) -> Option<(Tensor, Tensor)> {
         let kernel = self.constant_of(*inputs.get(1)?)?;
         let channels = norm.weight.len();

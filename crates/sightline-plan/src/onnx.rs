@@ -32,7 +32,7 @@ impl Plan {
         };
         for (index, source) in self.values.iter().enumerate() {
             if let Source::Step(step) = source {
-                graph.step(step.operation, &step.inputs, Value(index));
+                graph.step(&step.operation, &step.inputs, Value(index));
             }
         }
         // An output that is also read by other operations, or named twice, gets a name of its own this way.
@@ -103,24 +103,33 @@ enum Dimension {
 }
 
 impl Graph<'_> {
-    fn step(&mut self, operation: Operation, inputs: &[Value], output: Value) {
+    fn step(&mut self, operation: &Operation, inputs: &[Value], output: Value) {
         let names: Vec<String> = inputs.iter().map(|input| self.name(*input)).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let out = self.name(output);
         match operation {
-            Operation::Conv2d(convolution) => self.node("Conv", &names, &out, &walk(convolution)),
+            Operation::Conv2d(convolution) => self.node("Conv", &names, &out, &walk(*convolution)),
             Operation::BatchNorm { epsilon } => self.node(
                 "BatchNormalization",
                 &names,
                 &out,
-                &[Attribute::Float("epsilon", epsilon)],
+                &[Attribute::Float("epsilon", *epsilon)],
             ),
             Operation::Relu => self.node("Relu", &names, &out, &[]),
-            Operation::MaxPool(window) => self.node("MaxPool", &names, &out, &windows(window)),
-            Operation::MeanPool(window) => {
-                let mut attributes = windows(window);
-                attributes.push(Attribute::Int("count_include_pad", 1));
+            Operation::MaxPool(window) => self.node("MaxPool", &names, &out, &windows(*window)),
+            Operation::MeanPool {
+                window,
+                padding_counts,
+            } => {
+                let mut attributes = windows(*window);
+                attributes.push(Attribute::Int("count_include_pad", i64::from(*padding_counts)));
                 self.node("AveragePool", &names, &out, &attributes);
+            }
+            Operation::ReflectPad(cells) => {
+                let cells = *cells as i64;
+                let pads = self.ints(&[0, 0, cells, cells, 0, 0, cells, cells]);
+                let how = [Attribute::Text("mode", "reflect")];
+                self.node("Pad", &[names[0], &pads], &out, &how);
             }
             Operation::Crop(region) => {
                 let starts = self.ints(&pair([region.top, region.left]));
@@ -140,11 +149,28 @@ impl Graph<'_> {
             Operation::Div => self.node("Div", &names, &out, &[]),
             Operation::Pow => self.node("Pow", &names, &out, &[]),
             Operation::ClampMin(least) => {
-                let least = self.number(least);
+                let least = self.number(*least);
                 self.node("Clip", &[names[0], &least], &out, &[]);
             }
             Operation::Sqrt => self.node("Sqrt", &names, &out, &[]),
             Operation::Abs => self.node("Abs", &names, &out, &[]),
+            Operation::Sign => self.sign(names[0], &out),
+            Operation::Sigmoid => self.node("Sigmoid", &names, &out, &[]),
+            Operation::Softplus => self.softplus(names[0], &out),
+            Operation::Gelu => self.gelu(names[0], &out),
+            Operation::Softmax { axis } => {
+                let axis = [Attribute::Int("axis", *axis as i64)];
+                self.node("Softmax", &names, &out, &axis);
+            }
+            Operation::Reshape(shape) => {
+                let shape = self.ints(shape);
+                self.node("Reshape", &[names[0], &shape], &out, &[]);
+            }
+            Operation::Permute(axes) => {
+                let axes = axes.iter().map(|axis| *axis as i64).collect();
+                self.node("Transpose", &names, &out, &[Attribute::Ints("perm", axes)]);
+            }
+            Operation::MatMul => self.node("MatMul", &names, &out, &[]),
             Operation::SumChannels => {
                 let axes = self.ints(&[1]);
                 let keep = [Attribute::Int("keepdims", 1)];
@@ -163,10 +189,10 @@ impl Graph<'_> {
                 self.node("Concat", &pixels, &out, &[Attribute::Int("axis", 2)]);
             }
             Operation::Concat { axis } => {
-                let axis = [Attribute::Int("axis", axis as i64)];
+                let axis = [Attribute::Int("axis", *axis as i64)];
                 self.node("Concat", &names, &out, &axis);
             }
-            Operation::ResizeLike(interpolation) => self.resize_like(interpolation, &names, &out),
+            Operation::ResizeLike(interpolation) => self.resize_like(*interpolation, &names, &out),
         }
     }
 
@@ -201,6 +227,33 @@ impl Graph<'_> {
         let inputs: Vec<&str> = [pixel.as_str(), &kernel].into_iter().chain(bias).collect();
         self.node("Conv", &inputs, &map, &walk(Convolution::default()));
         self.node("Flatten", &[&map], out, &[Attribute::Int("axis", 1)]);
+    }
+
+    /// x over the larger of |x| and the smallest normal number: `rten`'s sign of zero is 1.
+    fn sign(&mut self, x: &str, out: &str) {
+        let (size, floored, least) = (self.fresh(), self.fresh(), self.number(f32::MIN_POSITIVE));
+        self.node("Abs", &[x], &size, &[]);
+        self.node("Clip", &[&size, &least], &floored, &[]);
+        self.node("Div", &[x, &floored], out, &[]);
+    }
+
+    /// max(x, softplus(min(x, 20))): `rten` takes the exponential of the number as it is, which overflows from 89 on.
+    fn softplus(&mut self, x: &str, out: &str) {
+        let (small, soft, most) = (self.fresh(), self.fresh(), self.number(20.0));
+        self.node("Clip", &[x, "", &most], &small, &[]);
+        self.node("Softplus", &[&small], &soft, &[]);
+        self.node("Max", &[x, &soft], out, &[]);
+    }
+
+    /// x (1 + erf(x / √2)) / 2; the operator `Gelu` came with a later operator set.
+    fn gelu(&mut self, x: &str, out: &str) {
+        let [root, one, half] = [std::f32::consts::FRAC_1_SQRT_2, 1.0, 0.5].map(|number| self.number(number));
+        let [scaled, erf, lifted, product] = [(); 4].map(|()| self.fresh());
+        self.node("Mul", &[x, &root], &scaled, &[]);
+        self.node("Erf", &[&scaled], &erf, &[]);
+        self.node("Add", &[&erf, &one], &lifted, &[]);
+        self.node("Mul", &[x, &lifted], &product, &[]);
+        self.node("Mul", &[&product, &half], out, &[]);
     }
 
     fn resize_like(&mut self, interpolation: Interpolation, names: &[&str], out: &str) {

@@ -84,11 +84,11 @@ pub enum Interpolation {
 /// What a step computes. Shapes are those of its inputs, in order.
 ///
 /// Arithmetic between two values broadcasts as ONNX and NumPy do: shapes are aligned at the last axis.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Operation {
     /// `[N, C, H, W]`, weight `[O, C / groups, kh, kw]`, perhaps bias `[O]` -> `[N, O, H', W']`.
     Conv2d(Convolution),
-    /// `[N, C, H, W]`, then weight, bias, running mean and running variance, each `[C]`.
+    /// `[N, C, H, W]` or `[N, C]`, then weight, bias, running mean and running variance, each `[C]`.
     BatchNorm {
         /// Added to the variance.
         epsilon: f32,
@@ -97,8 +97,16 @@ pub enum Operation {
     Relu,
     /// Maximum over windows of `[N, C, H, W]`.
     MaxPool(Window),
-    /// Mean over windows of `[N, C, H, W]`; padding counts as zeros.
-    MeanPool(Window),
+    /// Mean over windows of `[N, C, H, W]`.
+    MeanPool {
+        /// The windows.
+        window: Window,
+        /// Whether padding counts as zeros; else the mean is over the cells of the map alone.
+        padding_counts: bool,
+    },
+    /// Cells added on all four sides of `[N, C, H, W]`, as many as it says: the map mirrored at its border, whose
+    /// own cells are not repeated. The map must be wider and higher than that.
+    ReflectPad(usize),
     /// A part of `[N, C, H, W]`: -> `[N, C, height, width]`.
     Crop(Region),
     /// Mean over all pixels: `[N, C, H, W]` -> `[N, C]`.
@@ -121,6 +129,26 @@ pub enum Operation {
     Sqrt,
     /// |x|.
     Abs,
+    /// -1, 0 or 1.
+    Sign,
+    /// 1 / (1 + e^-x).
+    Sigmoid,
+    /// ln(1 + e^x), which is x itself in float32 from about 17 on.
+    Softplus,
+    /// x Φ(x) with the distribution function Φ of the normal distribution (the form with `erf`).
+    Gelu,
+    /// e^x over the sum along that axis.
+    Softmax {
+        /// The axis.
+        axis: usize,
+    },
+    /// The same values in other axes: 0 keeps the length of that axis, -1 (once) takes what is left.
+    Reshape(Vec<i64>),
+    /// The axes in another order: axis i of the result is axis `axes[i]` of the input.
+    Permute(Vec<usize>),
+    /// Matrix products over the last two axes: `[A, B, M, K]`, `[A, B, K, N]` -> `[A, B, M, N]`; the first two axes
+    /// broadcast.
+    MatMul,
     /// Sum over axis 1, which stays with length 1: `[N, C]` -> `[N, 1]`, `[N, C, H, W]` -> `[N, 1, H, W]`.
     SumChannels,
     /// y = W x + b for each row: `[N, C]`, weight `[O, C]`, perhaps bias `[O]` -> `[N, O]`; or for each pixel:
@@ -208,7 +236,7 @@ impl Plan {
     /// The operations in the order they run.
     pub fn operations(&self) -> impl Iterator<Item = Operation> {
         self.values.iter().filter_map(|source| match source {
-            Source::Step(step) => Some(step.operation),
+            Source::Step(step) => Some(step.operation.clone()),
             _ => None,
         })
     }
@@ -230,15 +258,26 @@ impl Plan {
                 Source::Constant(tensor) => tensor.shape.len(),
                 Source::Step(step) => {
                     let of_inputs = step.inputs.iter().filter_map(|input| ranks.get(input.0));
-                    match step.operation {
+                    match &step.operation {
                         Operation::Conv2d(_)
                         | Operation::MaxPool(_)
-                        | Operation::MeanPool(_)
+                        | Operation::MeanPool { .. }
+                        | Operation::ReflectPad(_)
+                        | Operation::MatMul
+                        | Operation::Crop(_)
+                        | Operation::StackPixels
                         | Operation::ResizeLike(_) => 4,
+                        Operation::Reshape(shape) => shape.len(),
+                        Operation::Permute(axes) => axes.len(),
                         Operation::GlobalMean | Operation::GlobalSum | Operation::GlobalMax => 2,
-                        Operation::BatchNorm { .. } | Operation::Crop(_) | Operation::StackPixels => 4,
-                        Operation::Relu
+                        Operation::BatchNorm { .. }
+                        | Operation::Relu
                         | Operation::Abs
+                        | Operation::Sign
+                        | Operation::Sigmoid
+                        | Operation::Softplus
+                        | Operation::Gelu
+                        | Operation::Softmax { .. }
                         | Operation::SumChannels
                         | Operation::Linear
                         | Operation::Add
@@ -280,7 +319,7 @@ impl Plan {
             let value = step.inputs.get(input)?;
             sizes.get(value.0).copied().flatten()
         };
-        match step.operation {
+        match &step.operation {
             Operation::Conv2d(walk) => {
                 let kernel = self.constant_of(*step.inputs.get(1)?)?.shape.get(2..4)?;
                 let walked = |axis: usize| {
@@ -290,7 +329,7 @@ impl Plan {
                 };
                 Some([walked(0)?, walked(1)?])
             }
-            Operation::MaxPool(window) | Operation::MeanPool(window) => {
+            Operation::MaxPool(window) | Operation::MeanPool { window, .. } => {
                 let walked = |axis: usize| {
                     let (stride, padding) = (window.stride[axis], window.padding[axis]);
                     let length = size(0)?[axis];
@@ -302,10 +341,16 @@ impl Plan {
                 };
                 Some([walked(0)?, walked(1)?])
             }
+            Operation::ReflectPad(cells) => Some(size(0)?.map(|side| side + 2 * cells)),
             Operation::Crop(region) => Some([region.height, region.width]),
             Operation::ResizeLike(_) => size(1),
             Operation::StackPixels => Some([step.inputs.len(), 1]),
-            Operation::GlobalMean | Operation::GlobalSum | Operation::GlobalMax => None,
+            Operation::GlobalMean
+            | Operation::GlobalSum
+            | Operation::GlobalMax
+            | Operation::Reshape(_)
+            | Operation::Permute(_)
+            | Operation::MatMul => None,
             Operation::Concat { axis } => {
                 let all: Option<Vec<[usize; 2]>> = (0..step.inputs.len()).map(size).collect();
                 let all = all?;
@@ -318,6 +363,11 @@ impl Plan {
             Operation::BatchNorm { .. }
             | Operation::Relu
             | Operation::Abs
+            | Operation::Sign
+            | Operation::Sigmoid
+            | Operation::Softplus
+            | Operation::Gelu
+            | Operation::Softmax { .. }
             | Operation::ClampMin(_)
             | Operation::Sqrt
             | Operation::SumChannels

@@ -7,7 +7,7 @@ use sightline_plan::{
     Tensor,
 };
 
-/// A convolution and its map, and the map's mean through a linear layer.
+/// A convolution and its map, attention within the map, and the map's mean through a linear layer.
 fn plan() -> Plan {
     let counting = |shape: &[usize], scale: f32| {
         let count: usize = shape.iter().product();
@@ -22,7 +22,23 @@ fn plan() -> Plan {
     let mean = plan.step(Operation::GlobalMean, &[map]);
     let matrix = plan.constant(counting(&[7, 16], 0.2));
     let row = plan.step(Operation::Linear, &[mean, matrix]);
+    let keys = plan.step(Operation::Reshape(vec![0, 2, 8, -1]), &[map]);
+    let queries = plan.step(Operation::Permute(vec![0, 1, 3, 2]), &[keys]);
+    let logits = plan.step(Operation::MatMul, &[queries, keys]);
+    let shares = plan.step(Operation::Softmax { axis: 3 }, &[logits]);
+    let mut attention = plan.step(Operation::MatMul, &[shares, queries]);
+    for operation in [
+        Operation::Gelu,
+        Operation::Softplus,
+        Operation::Sigmoid,
+        Operation::ReflectPad(3),
+    ] {
+        attention = plan.step(operation, &[attention]);
+    }
+    let sign = plan.step(Operation::Sign, &[attention]);
+    let attention = plan.step(Operation::Mul, &[attention, sign]);
     plan.output("map", map);
+    plan.output("attention", attention);
     plan.output("row", row);
     plan
 }
@@ -52,7 +68,7 @@ fn onnx_runtime_agrees_with_rten_for_any_batch() {
     }
     // One by one: the same bytes in a batch of another size.
     let alone = ort.run(&pictures(1)).unwrap();
-    assert_eq!(alone[1].1.data[..], got[1].1.data[..7]);
+    assert_eq!(alone[2].1.data[..], got[2].1.data[..7]);
 
     let only_row = |output: &str| OnnxModel {
         output: Some(output.to_owned()),
@@ -60,7 +76,7 @@ fn onnx_runtime_agrees_with_rten_for_any_batch() {
     };
     let mut ort = OrtExecutor::from_onnx(only_row("row"), device).unwrap();
     let outputs = ort.run(&pictures(1)).unwrap();
-    assert_eq!((outputs.len(), &outputs[0].1.data), (1, &alone[1].1.data));
+    assert_eq!((outputs.len(), &outputs[0].1.data), (1, &alone[2].1.data));
     let missing = OrtExecutor::from_onnx(only_row("none"), device).err();
     assert!(matches!(missing, Some(LoadError::NoOutput { .. })));
 

@@ -48,7 +48,7 @@ fn arithmetic() {
     ] {
         let y = compute(&x, |plan, x| {
             let three = number(plan, 3.0);
-            plan.step(operation, &[x, three])
+            plan.step(operation.clone(), &[x, three])
         });
         assert_eq!(y.data, want, "{operation:?}");
     }
@@ -214,7 +214,7 @@ fn max_pool_rounds_as_told() {
 }
 
 #[test]
-fn mean_pool_counts_its_padding() {
+fn mean_pool_counts_its_padding_or_not() {
     let x = counting(&[1, 1, 4, 5]);
     let window = |size: usize, padding: usize| Window {
         size: [size; 2],
@@ -222,12 +222,21 @@ fn mean_pool_counts_its_padding() {
         padding: [padding; 2],
         ceil: false,
     };
-    let pool = |window: Window| compute(&x, |plan, x| plan.step(Operation::MeanPool(window), &[x]));
+    let pooled = |window: Window, padding_counts: bool| {
+        let pool = Operation::MeanPool {
+            window,
+            padding_counts,
+        };
+        compute(&x, |plan, x| plan.step(pool.clone(), &[x]))
+    };
+    let pool = |window: Window| pooled(window, true);
     // The last column has no window of its own.
     assert_eq!(pool(window(2, 0)), tensor(&[1, 1, 2, 2], &[3.0, 5.0, 13.0, 15.0]));
     let corner = pool(window(3, 1));
     assert_eq!(corner.shape, [1, 1, 2, 3]);
     assert!((corner.data[0] - (1.0 + 5.0 + 6.0) / 9.0).abs() < 1e-6);
+    let corner = pooled(window(3, 1), false);
+    assert!((corner.data[0] - (1.0 + 5.0 + 6.0) / 4.0).abs() < 1e-6);
 }
 
 #[test]
@@ -317,7 +326,7 @@ fn norms_before_convolutions_stay() {
     };
     let walk = Operation::Conv2d(Convolution::default());
     let kernel = weight(&mut plan, 2);
-    let narrow = plan.step(walk, &[image, kernel]);
+    let narrow = plan.step(walk.clone(), &[image, kernel]);
     let joined = plan.step(Operation::Concat { axis: 1 }, &[image, narrow]);
     let y = norm(&mut plan, joined, 4);
     let y = plan.step(Operation::Relu, &[y]);
