@@ -135,7 +135,7 @@ impl HowModule {
         let sum = ops.sum_channels(squares);
         let sum = ops.add_number(sum, STRENGTH_EPSILON);
         let strengths = ops.sqrt(sum);
-        let mut features = smooth(ops, x, &strengths, self.smoothing);
+        let mut features = smooth(ops, x, self.smoothing);
         if let Some(reduction) = &self.dim_reduction {
             features = reduction.forward(ops, features);
         }
@@ -155,7 +155,7 @@ impl HowModule {
 }
 
 /// The mean over windows of that odd side around every pixel, what lies outside the map left out.
-fn smooth<O: Ops>(ops: &mut O, x: O::T<4>, strengths: &O::T<4>, side: usize) -> O::T<4> {
+fn smooth<O: Ops>(ops: &mut O, x: O::T<4>, side: usize) -> O::T<4> {
     if side <= 1 {
         return x;
     }
@@ -165,9 +165,5 @@ fn smooth<O: Ops>(ops: &mut O, x: O::T<4>, strengths: &O::T<4>, side: usize) -> 
         padding: [side / 2; 2],
         ceil: false,
     };
-    // The share of a window that lies within the map; strengths are above zero.
-    let ones = ops.div(strengths.clone(), strengths.clone());
-    let within = ops.mean_pool(ones, window);
-    let mean = ops.mean_pool(x, window);
-    ops.div(mean, within)
+    ops.mean_pool(x, window, false)
 }
