@@ -41,6 +41,19 @@ pub struct Identity {
     /// How rankings were made of the descriptors, where they were expanded by their neighbours. Descriptor sets do not have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expansion: Option<ExpansionIdentity>,
+    /// Which local features were kept, where these are local features; else absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local: Option<LocalIdentity>,
+}
+
+/// Which local features of a picture were kept. Their scales are not pooled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LocalIdentity {
+    /// How they were selected: `strongest` (HOW's: over all scales) or `delg` (thresholds and suppression).
+    pub selection: String,
+    /// At most so many a picture; absent means all.
+    pub features: Option<usize>,
 }
 
 /// How descriptors were expanded by their neighbours before they were compared.

@@ -170,6 +170,7 @@ mod tests {
                 dim: 256,
                 seed: None,
                 expansion: None,
+                local: None,
             },
             Circumstances::default(),
         )

@@ -2,7 +2,8 @@
 //!
 //! - [`DescriptorSet`] opens a file of descriptors as a memory map, with the names of its pictures and the
 //!   [card](sightline_card::Card) that says what made them; [`open_sides`] opens database and queries that projects keep
-//!   together; [`SetWriter`] writes one row by row, [`merge`] joins shards.
+//!   together; [`SetWriter`] writes one row by row, [`merge`] joins shards, and
+//!   [`join_order`] says in which order such files belong together.
 //! - [`ScalePooling`] pools the descriptors of one picture over several passes as the original projects do.
 //! - [`Whitening`] applies a whitening, [`learn_pca`] and its kin learn one, [`WhiteningFile`] keeps it.
 //! - [`Expansion`] expands queries by their neighbours, and augments a database.
@@ -30,6 +31,7 @@
 mod alpha_qe;
 mod choose;
 mod error;
+mod join;
 mod merge;
 mod npy_form;
 mod pickle_form;
@@ -42,6 +44,7 @@ mod writer;
 
 pub use alpha_qe::{Expansion, ExpansionError};
 pub use error::SetError;
+pub use join::{Part, join_order};
 pub use merge::merge;
 pub use scales::{ScalePooling, how_over_scales, superglobal_power};
 pub use set::{DescriptorSet, RowType, Shard};

@@ -20,6 +20,7 @@ fn card(dim: usize) -> Card {
         dim,
         seed: None,
         expansion: None,
+        local: None,
     };
     Card::new(
         identity,

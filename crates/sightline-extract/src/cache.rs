@@ -13,7 +13,7 @@ use sightline_descriptor::{DescriptorSet, RowType, SetHeader, SetWriter};
 
 use crate::error::ExtractError;
 use crate::extraction::{Failed, Progress, Work, describe_into};
-use crate::journal::Journal;
+use crate::journal::{Journal, Place};
 use crate::network::Network;
 use crate::picture::{Picture, Prepare, Stamp};
 use crate::pipeline::Options;
@@ -259,7 +259,7 @@ impl FolderCache {
     ) -> Result<Vec<Option<String>>, ExtractError> {
         enum Source {
             Old(usize),
-            New(u64),
+            New(Place),
         }
         let mut new = work.rows.into_iter();
         let mut entries = Vec::with_capacity(pictures.len());

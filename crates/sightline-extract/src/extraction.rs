@@ -1,13 +1,14 @@
 //! The job itself: a list of pictures becomes a descriptor set, whatever happens in between.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sightline_card::Card;
 use sightline_descriptor::{RowType, SetHeader, SetWriter, Shard};
 
+use crate::describe::Describe;
 use crate::error::ExtractError;
-use crate::journal::Journal;
+use crate::journal::{Journal, Place};
 use crate::network::Network;
 use crate::picture::{Picture, Prepare, Stamp, key};
 use crate::pipeline::{Options, Outcome, describe_all};
@@ -80,29 +81,9 @@ impl Extraction<'_> {
                 got,
             });
         }
-        let range = self
-            .shard
-            .map_or(0..self.pictures.len(), |shard| shard.range(self.pictures.len()));
-        let pictures: Vec<&Picture> = self.pictures[range].iter().collect();
-        let mut journal = Journal::open(self.output, self.card, self.restart)?;
-        let work = describe_into(&mut journal, &pictures, prepare, network, &self.options, progress)?;
-        let names: Vec<String> = pictures
-            .iter()
-            .zip(&work.rows)
-            .filter(|(_, row)| row.is_ok())
-            .map(|(p, _)| p.name.clone())
-            .collect();
-        let skipped: Vec<Skipped> = pictures
-            .iter()
-            .zip(&work.rows)
-            .filter_map(|(picture, row)| Some((picture, row.as_ref().err()?)))
-            .map(|(picture, failed)| Skipped {
-                name: picture.name.clone(),
-                path: picture.path.display().to_string(),
-                reason: failed.reason.clone(),
-            })
-            .collect();
-        let card = journal.card().clone();
+        let mut described = self.describe(prepare, network, progress)?;
+        let card = described.card().clone();
+        let names = described.names().to_vec();
         let extra = BTreeMap::new();
         let header = SetHeader {
             names: &names,
@@ -112,29 +93,131 @@ impl Extraction<'_> {
             shard: self.shard,
             extra: &extra,
         };
-        let mut writer = SetWriter::create_through(self.output, &journal.temporary(), &header)?;
-        for row in work.rows.iter().flatten() {
-            writer.push(&journal.row(row.place)?)?;
+        let mut writer = SetWriter::create_through(self.output, &described.temporary(), &header)?;
+        for index in 0..names.len() {
+            writer.push(&described.row(index)?)?;
         }
-        write_skipped(self.output, &skipped)?;
-        writer.finish()?;
-        journal.remove()?;
-        Ok(Report {
-            done: names.len(),
-            resumed: work.resumed,
+        described.finish(|| Ok(writer.finish()?))
+    }
+
+    /// Describes what is not described yet. The rows lie in the journal beside the output, whose file the caller writes.
+    ///
+    /// # Errors
+    /// As [`Extraction::run`].
+    pub fn describe(
+        &self,
+        prepare: &dyn Prepare,
+        describer: &mut dyn Describe,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Described, ExtractError> {
+        let range = self
+            .shard
+            .map_or(0..self.pictures.len(), |shard| shard.range(self.pictures.len()));
+        let pictures: Vec<&Picture> = self.pictures[range].iter().collect();
+        let mut journal = Journal::open(self.output, self.card, self.restart)?;
+        let work = describe_into(
+            &mut journal,
+            &pictures,
+            prepare,
+            describer,
+            &self.options,
+            progress,
+        )?;
+        let (mut names, mut places, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
+        for (picture, row) in pictures.iter().zip(work.rows) {
+            match row {
+                Ok(row) => {
+                    names.push(picture.name.clone());
+                    places.push(row.place);
+                }
+                Err(failed) => skipped.push(Skipped {
+                    name: picture.name.clone(),
+                    path: picture.path.display().to_string(),
+                    reason: failed.reason,
+                }),
+            }
+        }
+        Ok(Described {
+            output: self.output.to_path_buf(),
+            journal,
+            names,
+            places,
             skipped,
+            resumed: work.resumed,
         })
     }
 }
 
-/// Describes a handful of pictures in memory: for each its descriptor, or a sentence that says why there is none.
+/// Rows that are done and wait to be written into their file.
+pub struct Described {
+    output: PathBuf,
+    journal: Journal,
+    names: Vec<String>,
+    places: Vec<Place>,
+    skipped: Vec<Skipped>,
+    resumed: usize,
+}
+
+impl Described {
+    /// The names of the pictures that have a row, in the order of the list.
+    #[must_use]
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The card, with the day on which the work was begun.
+    #[must_use]
+    pub fn card(&self) -> &Card {
+        self.journal.card()
+    }
+
+    /// Number of values of the row of `names()[index]`, without reading it; 0 beyond the last.
+    #[must_use]
+    pub fn values(&self, index: usize) -> usize {
+        self.places.get(index).map_or(0, |place| place.values())
+    }
+
+    /// Reads the row of `names()[index]`; empty beyond the last.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn row(&mut self, index: usize) -> Result<Vec<f32>, ExtractError> {
+        match self.places.get(index) {
+            Some(place) => self.journal.row(*place),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// A place for the temporary file of the output, on the same file system.
+    #[must_use]
+    pub fn temporary(&self) -> PathBuf {
+        self.journal.temporary()
+    }
+
+    /// Writes the list of what was skipped, lets the caller put the output in its place, and removes the journal.
+    ///
+    /// # Errors
+    /// When the file system refuses, or `place` fails; then the journal stays.
+    pub fn finish<E: From<ExtractError>>(self, place: impl FnOnce() -> Result<(), E>) -> Result<Report, E> {
+        write_skipped(&self.output, &self.skipped)?;
+        place()?;
+        self.journal.remove()?;
+        Ok(Report {
+            done: self.names.len(),
+            resumed: self.resumed,
+            skipped: self.skipped,
+        })
+    }
+}
+
+/// Describes a handful of pictures in memory: for each its row, or a sentence that says why there is none.
 ///
 /// # Errors
 /// When no picture could be described by this network.
 pub fn describe_pictures(
     pictures: &[Picture],
     prepare: &dyn Prepare,
-    network: &mut Network<'_>,
+    network: &mut dyn Describe,
     options: &Options,
 ) -> Result<Vec<Result<Vec<f32>, String>>, ExtractError> {
     let all: Vec<&Picture> = pictures.iter().collect();
@@ -150,7 +233,7 @@ pub fn describe_pictures(
 
 /// A row in the journal.
 pub(crate) struct Row {
-    pub(crate) place: u64,
+    pub(crate) place: Place,
     pub(crate) stamp: Stamp,
 }
 
@@ -173,7 +256,7 @@ pub(crate) fn describe_into(
     journal: &mut Journal,
     pictures: &[&Picture],
     prepare: &dyn Prepare,
-    network: &mut Network<'_>,
+    network: &mut dyn Describe,
     options: &Options,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Work, ExtractError> {

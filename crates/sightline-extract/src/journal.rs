@@ -6,7 +6,7 @@
 //! | bytes | what |
 //! |---|---|
 //! | 4 | length of the payload, little-endian |
-//! | n · (16 + 4·D) | payload: for each of n pictures its key and its row, 32-bit floats, little-endian |
+//! | n · (16 + 4 + 4·L) | payload: for each of n pictures its key, the length L of its row and the row, 32-bit floats, little-endian |
 //! | 8 | the first bytes of the payload's SHA-256 |
 //!
 //! A kill can only tear the last record. Opening keeps the records up to the first that is not whole and cuts the file there.
@@ -26,9 +26,11 @@ use sightline_card::{Card, remarks, sha256};
 use crate::error::ExtractError;
 
 /// The version that is written. Another version's journal is not continued: it is short-lived.
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
 const KEY: usize = 16;
 const CHECKSUM: usize = 8;
+/// A record is closed once its payload has so many bytes.
+const RECORD: usize = 64 << 20;
 /// Rows survive a kill at once, and a loss of power after so long.
 const SYNC_EVERY: Duration = Duration::from_secs(2);
 
@@ -39,6 +41,20 @@ struct Job {
     card: Card,
 }
 
+/// Where a row lies in the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    offset: u64,
+    values: u32,
+}
+
+impl Place {
+    /// Values of the row.
+    pub(crate) fn values(self) -> usize {
+        self.values as usize
+    }
+}
+
 /// An open journal; no other process can have it open.
 pub(crate) struct Journal {
     folder: PathBuf,
@@ -47,7 +63,7 @@ pub(crate) struct Journal {
     append: File,
     read: File,
     end: u64,
-    rows: HashMap<[u8; KEY], u64>,
+    rows: HashMap<[u8; KEY], Place>,
     synced: Instant,
     _lock: File,
 }
@@ -92,7 +108,7 @@ impl Journal {
         let append = OpenOptions::new().create(true).append(true).open(&path);
         let append = append.map_err(ExtractError::io(&path, "opened"))?;
         let read = File::open(&path).map_err(ExtractError::io(&path, "opened"))?;
-        let (rows, end) = scan(&read, card.identity.dim).map_err(ExtractError::io(&path, "read"))?;
+        let (rows, end) = scan(&read).map_err(ExtractError::io(&path, "read"))?;
         append
             .set_len(end)
             .map_err(ExtractError::io(&path, "cut to its whole records"))?;
@@ -120,31 +136,25 @@ impl Journal {
     }
 
     /// Where the row of a picture lies, if it is done.
-    pub(crate) fn find(&self, key: &[u8; KEY]) -> Option<u64> {
+    pub(crate) fn find(&self, key: &[u8; KEY]) -> Option<Place> {
         self.rows.get(key).copied()
     }
 
-    /// Appends rows that belong together as one record and says where each lies.
-    pub(crate) fn append(&mut self, rows: &[([u8; KEY], &[f32])]) -> Result<Vec<u64>, ExtractError> {
-        let payload: usize = rows.iter().map(|(_, row)| KEY + 4 * row.len()).sum();
-        let mut record = Vec::with_capacity(4 + payload + CHECKSUM);
-        record.extend(
-            u32::try_from(payload)
-                .map_err(|_| self.broken("a record is too large"))?
-                .to_le_bytes(),
-        );
+    /// Appends rows that belong together, as one record unless they are many, and says where each lies.
+    pub(crate) fn append(&mut self, rows: &[([u8; KEY], &[f32])]) -> Result<Vec<Place>, ExtractError> {
         let mut places = Vec::with_capacity(rows.len());
-        for (key, row) in rows {
-            record.extend(key);
-            places.push(self.end + record.len() as u64);
-            record.extend(row.iter().flat_map(|value| value.to_le_bytes()));
+        let mut left = rows;
+        while !left.is_empty() {
+            let mut bytes = 0;
+            let count = left.iter().take_while(|(_, row)| {
+                let before = bytes;
+                bytes += KEY + 4 + 4 * row.len();
+                before == 0 || bytes <= RECORD
+            });
+            let (record, rest) = left.split_at(count.count());
+            self.append_record(record, &mut places)?;
+            left = rest;
         }
-        let checksum = sha256(&record[4..]);
-        record.extend(&checksum[..CHECKSUM]);
-        self.append
-            .write_all(&record)
-            .map_err(ExtractError::io(&self.path, "written"))?;
-        self.end += record.len() as u64;
         for ((key, _), place) in rows.iter().zip(&places) {
             self.rows.insert(*key, *place);
         }
@@ -157,12 +167,40 @@ impl Journal {
         Ok(places)
     }
 
+    fn append_record(
+        &mut self,
+        rows: &[([u8; KEY], &[f32])],
+        places: &mut Vec<Place>,
+    ) -> Result<(), ExtractError> {
+        let payload: usize = rows.iter().map(|(_, row)| KEY + 4 + 4 * row.len()).sum();
+        let too_large = |_| self.broken("a record is too large");
+        let mut record = Vec::with_capacity(4 + payload + CHECKSUM);
+        record.extend(u32::try_from(payload).map_err(too_large)?.to_le_bytes());
+        for (key, row) in rows {
+            let values = u32::try_from(row.len()).map_err(too_large)?;
+            record.extend(key);
+            record.extend(values.to_le_bytes());
+            places.push(Place {
+                offset: self.end + record.len() as u64,
+                values,
+            });
+            record.extend(row.iter().flat_map(|value| value.to_le_bytes()));
+        }
+        let checksum = sha256(&record[4..]);
+        record.extend(&checksum[..CHECKSUM]);
+        self.append
+            .write_all(&record)
+            .map_err(ExtractError::io(&self.path, "written"))?;
+        self.end += record.len() as u64;
+        Ok(())
+    }
+
     /// Reads the row at a place that [`Journal::find`] or [`Journal::append`] gave.
-    pub(crate) fn row(&mut self, place: u64) -> Result<Vec<f32>, ExtractError> {
-        let mut bytes = vec![0; 4 * self.card.identity.dim];
+    pub(crate) fn row(&mut self, place: Place) -> Result<Vec<f32>, ExtractError> {
+        let mut bytes = vec![0; 4 * place.values()];
         let read = self
             .read
-            .seek(SeekFrom::Start(place))
+            .seek(SeekFrom::Start(place.offset))
             .and_then(|_| self.read.read_exact(&mut bytes));
         read.map_err(ExtractError::io(&self.path, "read"))?;
         Ok(bytes
@@ -250,12 +288,11 @@ fn continued(folder: &Path, text: &str, card: &Card) -> Result<Card, ExtractErro
 }
 
 /// All whole records from the beginning: where the row of each key lies, and where the last whole record ends.
-fn scan(file: &File, dim: usize) -> io::Result<(HashMap<[u8; KEY], u64>, u64)> {
+fn scan(file: &File) -> io::Result<(HashMap<[u8; KEY], Place>, u64)> {
     let size = file.metadata()?.len();
     let mut reader = BufReader::with_capacity(1 << 20, file);
     let mut rows = HashMap::new();
     let mut end = 0u64;
-    let row = (KEY as u64).saturating_add((dim as u64).saturating_mul(4));
     let mut payload = Vec::new();
     loop {
         let mut length = [0; 4];
@@ -265,24 +302,36 @@ fn scan(file: &File, dim: usize) -> io::Result<(HashMap<[u8; KEY], u64>, u64)> {
         reader.read_exact(&mut length)?;
         let length = u64::from(u32::from_le_bytes(length));
         // The length is checked against the file before anything is allocated by it.
-        if length == 0 || length % row != 0 || end + 4 + length + CHECKSUM as u64 > size {
+        if length == 0 || end + 4 + length + CHECKSUM as u64 > size {
             break;
         }
         payload.resize(length as usize, 0);
         reader.read_exact(&mut payload)?;
         let mut checksum = [0; CHECKSUM];
         reader.read_exact(&mut checksum)?;
-        if sha256(&payload)[..CHECKSUM] != checksum {
+        let true_record = sha256(&payload)[..CHECKSUM] == checksum;
+        let Some(found) = rows_of(&payload, end + 4).filter(|_| true_record) else {
             break;
-        }
-        for (i, part) in payload.chunks_exact(row as usize).enumerate() {
-            if let Some(key) = part.first_chunk::<KEY>() {
-                rows.insert(*key, end + 4 + i as u64 * row + KEY as u64);
-            }
-        }
+        };
+        rows.extend(found);
         end += 4 + length + CHECKSUM as u64;
     }
     Ok((rows, end))
+}
+
+/// The rows of a payload that begins at `start` of the file; none if they do not fill it exactly.
+fn rows_of(payload: &[u8], start: u64) -> Option<Vec<([u8; KEY], Place)>> {
+    let mut rows = Vec::new();
+    let mut rest = payload;
+    while !rest.is_empty() {
+        let (key, after) = rest.split_first_chunk::<KEY>()?;
+        let (values, after) = after.split_first_chunk::<4>()?;
+        let values = u32::from_le_bytes(*values);
+        let offset = start + (payload.len() - after.len()) as u64;
+        rest = after.get(usize::try_from(values).ok()?.checked_mul(4)?..)?;
+        rows.push((*key, Place { offset, values }));
+    }
+    Some(rows)
 }
 
 /// Writes a small file beside its place and renames it.
@@ -323,6 +372,7 @@ mod tests {
             dim,
             seed: None,
             expansion: None,
+            local: None,
         };
         Card::new(
             identity,
@@ -337,15 +387,18 @@ mod tests {
         [i; KEY]
     }
 
-    /// A journal of five records with 1, 2, 3, 1, 2 rows of three values; row i is [i, i, i].
+    /// Row i: rows may differ in length, and be empty.
+    fn row(i: u8) -> Vec<f32> {
+        vec![f32::from(i); usize::from(i % 4)]
+    }
+
+    /// A journal of five records with 1, 2, 3, 1, 2 rows.
     fn filled(output: &Path) -> Vec<u64> {
         let mut journal = Journal::open(output, &card(3), false).unwrap();
         let mut ends = vec![0];
         let mut next = 0u8;
         for count in [1, 2, 3, 1, 2] {
-            let rows: Vec<([u8; KEY], [f32; 3])> = (next..next + count)
-                .map(|i| (key(i), [f32::from(i); 3]))
-                .collect();
+            let rows: Vec<([u8; KEY], Vec<f32>)> = (next..next + count).map(|i| (key(i), row(i))).collect();
             let rows: Vec<([u8; KEY], &[f32])> = rows.iter().map(|(key, row)| (*key, &row[..])).collect();
             let places = journal.append(&rows).unwrap();
             assert_eq!(places.len(), rows.len());
@@ -363,7 +416,7 @@ mod tests {
         let mut journal = Journal::open(&output, &card(3), false).unwrap();
         for i in 0..9 {
             let place = journal.find(&key(i)).unwrap();
-            assert_eq!(journal.row(place).unwrap(), [f32::from(i); 3]);
+            assert_eq!(journal.row(place).unwrap(), row(i));
         }
         assert_eq!(journal.find(&key(9)), None);
         journal.remove().unwrap();
@@ -408,7 +461,7 @@ mod tests {
             let mut journal = Journal::open(&output, &card(3), false).unwrap();
             for i in 0..9 {
                 if let Some(place) = journal.find(&key(i)) {
-                    prop_assert_eq!(journal.row(place).unwrap(), [f32::from(i); 3]);
+                    prop_assert_eq!(journal.row(place).unwrap(), row(i));
                 }
             }
         }

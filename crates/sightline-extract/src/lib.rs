@@ -5,7 +5,8 @@
 //! - [`FolderCache`] keeps the set of a folder up to date in the user's cache.
 //!
 //! What a picture file becomes is behind [`Prepare`] ([`Recipes`] is the usual one), what the network computes behind
-//! [`sightline_plan::Executor`]; [`Network`] adds pooling over scales and whitening. The crate decodes nothing and trains nothing.
+//! [`sightline_plan::Executor`]; [`Network`] adds pooling over scales and whitening, and any other [`Describe`] may stand in its place
+//! ([`Extraction::describe`]). The crate decodes nothing and trains nothing.
 //!
 //! ```
 //! use sightline_extract::{Network, Options, Picture, Prepare, describe_pictures};
@@ -41,6 +42,7 @@
 //! ```
 
 mod cache;
+mod describe;
 mod error;
 mod extraction;
 mod gate;
@@ -52,8 +54,9 @@ mod recipes;
 mod skipped;
 
 pub use cache::{CacheReport, FolderCache, cache_root};
+pub use describe::{Describe, Failure, check_finite, list_outputs, run_pass};
 pub use error::ExtractError;
-pub use extraction::{Extraction, Progress, Report, describe_pictures};
+pub use extraction::{Described, Extraction, Progress, Report, describe_pictures};
 pub use network::Network;
 pub use picture::{Picture, Prepare};
 pub use pipeline::Options;

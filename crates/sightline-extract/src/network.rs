@@ -1,11 +1,10 @@
 //! The network as extraction sees it: tensors of some pictures in, one descriptor for each out.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use sightline_descriptor::{ScalePooling, Whitening};
 use sightline_image::ImageTensor;
 use sightline_plan::{Executor, Tensor};
 
+use crate::describe::{Describe, Failure, check_finite, list_outputs, run_pass};
 use crate::error::ExtractError;
 
 /// An executor together with what comes after it: pooling over scales, whitening.
@@ -16,14 +15,6 @@ pub struct Network<'a> {
     scales: Vec<f64>,
     pooling: ScalePooling,
     whitening: Option<Whitening>,
-}
-
-/// Why some pictures have no descriptors.
-pub(crate) enum Failure {
-    /// These pictures do not work.
-    Pictures(String),
-    /// No picture would work.
-    All(ExtractError),
 }
 
 impl<'a> Network<'a> {
@@ -70,55 +61,9 @@ impl<'a> Network<'a> {
         self.dim
     }
 
-    /// Describes pictures whose tensors are alike in shape, pass by pass.
-    pub(crate) fn describe(&mut self, pictures: &[&[ImageTensor]]) -> Result<Vec<Vec<f32>>, Failure> {
-        let passes = self.scales.len();
-        if let Some(other) = pictures
-            .iter()
-            .map(|tensors| tensors.len())
-            .find(|count| *count != passes)
-        {
-            return Err(Failure::Pictures(format!(
-                "It was prepared {other} times for {passes} scales."
-            )));
-        }
-        let outputs: Vec<Tensor> = (0..passes)
-            .map(|pass| self.run(pictures, pass))
-            .collect::<Result<_, Failure>>()?;
-        let mut descriptors = Vec::with_capacity(pictures.len());
-        for row in 0..pictures.len() {
-            let of_passes: Vec<&[f32]> = outputs
-                .iter()
-                .map(|output| {
-                    let dim = output.shape[1];
-                    &output.data[row * dim..(row + 1) * dim]
-                })
-                .collect();
-            descriptors.push(self.finish(&of_passes)?);
-        }
-        Ok(descriptors)
-    }
-
     /// One pass over all pictures: `[N, D]`.
     fn run(&mut self, pictures: &[&[ImageTensor]], pass: usize) -> Result<Tensor, Failure> {
-        let Some(first) = pictures.first().map(|tensors| &tensors[pass]) else {
-            return Err(Failure::Pictures("There is no picture in the batch.".to_owned()));
-        };
-        let mut data = Vec::with_capacity(pictures.len().saturating_mul(first.data.len()));
-        pictures
-            .iter()
-            .for_each(|tensors| data.extend_from_slice(&tensors[pass].data));
-        let input = Tensor {
-            shape: vec![pictures.len(), first.channels, first.height, first.width],
-            data,
-        };
-        // A runtime that panics on an odd size should cost that picture only.
-        let ran = catch_unwind(AssertUnwindSafe(|| self.executor.run(&input)));
-        let outputs = ran
-            .map_err(|payload| {
-                Failure::Pictures(format!("The network panicked: {}.", panic_text(&*payload)))
-            })?
-            .map_err(|error| Failure::Pictures(error.to_string()))?;
+        let outputs = run_pass(self.executor, pictures, pass, self.scales.len())?;
         let wanted = self.output.as_deref().unwrap_or("descriptor");
         let fits = |tensor: &Tensor| {
             tensor.shape.len() == 2 && tensor.shape[0] == pictures.len() && tensor.is_consistent()
@@ -136,14 +81,9 @@ impl<'a> Network<'a> {
             },
         };
         let Some(chosen) = chosen else {
-            let listed: Vec<String> = outputs
-                .iter()
-                .map(|(name, tensor)| format!("{name} {:?}", tensor.shape))
-                .collect();
-            let wanted = format!("{wanted:?} with a row for each picture");
             return Err(Failure::All(ExtractError::Output {
-                wanted,
-                outputs: listed.join(", "),
+                wanted: format!("{wanted:?} with a row for each picture"),
+                outputs: list_outputs(&outputs),
             }));
         };
         Ok(outputs
@@ -187,20 +127,23 @@ impl<'a> Network<'a> {
     }
 }
 
-fn check_finite<'v>(values: impl IntoIterator<Item = &'v f32>) -> Result<(), Failure> {
-    if values.into_iter().all(|value| value.is_finite()) {
-        return Ok(());
-    }
-    Err(Failure::Pictures(
-        "Its descriptor has values that are no finite numbers.".to_owned(),
-    ))
-}
-
-/// What a panic said.
-pub(crate) fn panic_text(payload: &(dyn std::any::Any + Send)) -> &str {
-    match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
-        (Some(text), _) => text,
-        (None, Some(text)) => text,
-        (None, None) => "without a word",
+impl Describe for Network<'_> {
+    /// Pass by pass, pooled over them.
+    fn describe(&mut self, pictures: &[&[ImageTensor]]) -> Result<Vec<Vec<f32>>, Failure> {
+        let outputs: Vec<Tensor> = (0..self.scales.len())
+            .map(|pass| self.run(pictures, pass))
+            .collect::<Result<_, Failure>>()?;
+        let mut descriptors = Vec::with_capacity(pictures.len());
+        for row in 0..pictures.len() {
+            let of_passes: Vec<&[f32]> = outputs
+                .iter()
+                .map(|output| {
+                    let dim = output.shape[1];
+                    &output.data[row * dim..(row + 1) * dim]
+                })
+                .collect();
+            descriptors.push(self.finish(&of_passes)?);
+        }
+        Ok(descriptors)
     }
 }

@@ -10,9 +10,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use sightline_image::ImageTensor;
 
+use crate::describe::{Describe, Failure, panic_text};
 use crate::error::ExtractError;
 use crate::gate::{Gate, Hold};
-use crate::network::{Failure, Network, panic_text};
 use crate::picture::{Opened, Picture, Prepare, Stamp};
 
 /// Files up to this size are read before their turn at the gate, so that slow disks are asked for several at once.
@@ -61,7 +61,7 @@ pub(crate) struct Outcome {
     pub(crate) index: usize,
     /// Its file as it was read; none if it was not even opened.
     pub(crate) stamp: Option<Stamp>,
-    /// The descriptor, or a sentence that says why there is none.
+    /// The row, or a sentence that says why there is none.
     pub(crate) result: Result<Vec<f32>, String>,
 }
 
@@ -80,7 +80,7 @@ struct Prepared<'a> {
 pub(crate) fn describe_all(
     pictures: &[&Picture],
     prepare: &dyn Prepare,
-    network: &mut Network<'_>,
+    network: &mut dyn Describe,
     options: &Options,
     sink: &mut dyn FnMut(Vec<Outcome>) -> Result<(), ExtractError>,
 ) -> Result<(), ExtractError> {
@@ -223,8 +223,8 @@ struct Waiting {
 }
 
 /// Collects pictures of equal shapes and runs the network on them.
-struct Batches<'a, 'n> {
-    network: &'a mut Network<'n>,
+struct Batches<'a> {
+    network: &'a mut dyn Describe,
     options: &'a Options,
     batch: usize,
     groups: Vec<(Vec<[usize; 3]>, Vec<Waiting>)>,
@@ -233,7 +233,7 @@ struct Batches<'a, 'n> {
     sink: &'a mut dyn FnMut(Vec<Outcome>) -> Result<(), ExtractError>,
 }
 
-impl Batches<'_, '_> {
+impl Batches<'_> {
     fn take_all(&mut self, receive: Receiver<(usize, Prepared<'_>)>) -> Result<(), ExtractError> {
         let mut early = BTreeMap::new();
         let mut expected = 0;

@@ -4,6 +4,16 @@
 //! For: many descriptors a picture, each at a place. Not for: networks (`sightline-nn`) or global descriptors
 //! (`sightline-descriptor`).
 
+mod extraction;
+mod feature_file;
 mod features;
+mod network;
+mod select;
 
+pub use extraction::{LocalExtractError, LocalReport, extract_local};
+pub use feature_file::{
+    FeatureFile, FeatureFileError, FeatureHeader, FeatureWriter, LocalView, merge_features,
+};
 pub use features::LocalFeatures;
+pub use network::{CellGrid, LocalNetwork, Selection};
+pub use select::{ScaleMap, Selected, largest_strength, strongest};

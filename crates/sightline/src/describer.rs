@@ -138,6 +138,7 @@ impl Describer {
                 .map_or(dim, |found| found.whitening.output_dim()),
             seed: model.seed,
             expansion: None,
+            local: None,
         };
         let circumstances = Circumstances {
             runtime: format!("{} {}", runtime.name, runtime.version),

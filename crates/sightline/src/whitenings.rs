@@ -1,7 +1,7 @@
 //! Finding the whitening that was meant: one that a model holds, or a file.
 
 use crate::Error;
-use sightline_card::{Card, Circumstances, Difference, Identity};
+use sightline_card::{Card, Circumstances, Difference, Identity, Scales};
 use sightline_checkpoint::recognise::WhiteningParams;
 use sightline_descriptor::{LearnedFrom, Whitening, WhiteningFile, WhiteningSettings};
 use std::path::Path;
@@ -33,6 +33,12 @@ impl FoundWhitening {
                 whitening: None,
                 dim: self.whitening.input_dim(),
                 expansion: None,
+                local: None,
+                // Local features are whitened one by one, at whichever scale each was found.
+                scales: match &identity.local {
+                    Some(_) => Scales::single(),
+                    None => identity.scales.clone(),
+                },
                 ..identity.clone()
             };
             Card::new(identity, Circumstances::default())

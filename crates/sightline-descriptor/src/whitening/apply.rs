@@ -22,7 +22,7 @@ pub struct WhiteningSettings {
     pub dims: Option<usize>,
     /// Factor of the explained variance's power; cancels with `l2`. Takes part in the PCA form only.
     pub multiplier: f64,
-    /// Divide each row by its L2 norm afterwards. cirtorch's form always does, by norm + 1e-6.
+    /// Divide each row by its L2 norm afterwards; cirtorch's form by norm + 1e-6.
     pub l2: bool,
 }
 
@@ -180,7 +180,7 @@ impl Whitening {
     }
 
     /// cirtorch's form: P (x - m), then divided by (norm + 1e-6), with `m` `[dim]` and `p` `[axes, dim]` row by row. Of the
-    /// settings only `dims` takes part; 0 means all, as there.
+    /// settings `dims` takes part (0 means all, as there), and `l2`, which cirtorch always does and HOW's network never.
     ///
     /// # Errors
     /// When the lengths contradict each other.
@@ -200,15 +200,16 @@ impl Whitening {
             power: None,
             dims: (kept < axes).then_some(kept),
             multiplier: None,
-            l2: true,
+            l2: settings.l2,
         };
+        let norm = if settings.l2 { Norm::Raised } else { Norm::None };
         let axes = first_rows(p, kept, dim);
         Ok(Whitening {
             dim,
             mean: Some(m),
             axes,
             scale: None,
-            norm: Norm::Raised,
+            norm,
             identity,
         })
     }

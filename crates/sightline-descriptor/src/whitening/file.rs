@@ -7,6 +7,7 @@ use sightline_card::{Identity, sha256_reader};
 use sightline_checkpoint::recognise::{WHITENINGS, WhiteningParams, recognise_file, store_whitenings};
 use sightline_checkpoint::safetensors::{WriteError, write_safetensors};
 use sightline_checkpoint::{ReadError, read};
+use sightline_search::{RowData, Rows};
 
 use super::Learned;
 use crate::DescriptorSet;
@@ -59,16 +60,22 @@ impl SetIdentity {
     /// The identity of a set; reads all of it.
     #[must_use]
     pub fn of(set: &DescriptorSet) -> SetIdentity {
-        let stored: &[u8] = match (set.as_f32(), set.as_f16()) {
-            (Some(rows), _) => bytemuck::cast_slice(rows),
-            (None, rows) => bytemuck::cast_slice(rows.unwrap_or_default()),
+        SetIdentity::of_rows(set.rows(), set.card().map(|card| card.identity.clone()))
+    }
+
+    /// The identity of rows that were made as `identity` says; reads all of them.
+    #[must_use]
+    pub fn of_rows(rows: Rows<'_>, identity: Option<Identity>) -> SetIdentity {
+        let stored: &[u8] = match rows.data {
+            RowData::F32(values) => bytemuck::cast_slice(values),
+            RowData::F16(values) => bytemuck::cast_slice(values),
         };
         SetIdentity {
             // Reading memory does not fail.
             sha256: sha256_reader(stored).unwrap_or_default(),
-            rows: set.len(),
-            dim: set.dim(),
-            identity: set.card().map(|card| card.identity.clone()),
+            rows: rows.count(),
+            dim: rows.dim,
+            identity,
         }
     }
 }

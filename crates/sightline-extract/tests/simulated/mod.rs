@@ -23,6 +23,7 @@ pub(crate) fn card() -> Card {
         dim: DIM,
         seed: None,
         expansion: None,
+        local: None,
     };
     Card::new(
         identity,
