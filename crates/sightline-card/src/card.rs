@@ -267,6 +267,10 @@ mod tests {
                     dba: None,
                     aqe: Some(NeighbourIdentity { k: 10, alpha: 3 }),
                 }),
+                local: Some(LocalIdentity {
+                    selection: "strongest".to_owned(),
+                    features: Some(1000),
+                }),
             },
             Circumstances {
                 runtime: "rten 0.27.0".to_owned(),
