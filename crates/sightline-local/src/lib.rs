@@ -4,12 +4,14 @@
 //! For: many descriptors a picture, each at a place. Not for: networks (`sightline-nn`) or global descriptors
 //! (`sightline-descriptor`).
 
+mod codebook;
 mod extraction;
 mod feature_file;
 mod features;
 mod network;
 mod select;
 
+pub use codebook::{Codebook, CodebookError, Trained, codebook_size};
 pub use extraction::{LocalExtractError, LocalReport, extract_local};
 pub use feature_file::{
     FeatureFile, FeatureFileError, FeatureHeader, FeatureWriter, LocalView, merge_features,

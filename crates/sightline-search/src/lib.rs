@@ -21,14 +21,17 @@
 mod error;
 mod kernels;
 mod order;
+mod quantiser;
 mod ranks;
 mod rows;
 mod scan;
+mod tiles;
 mod top_k;
 
 pub use error::SearchError;
 pub use kernels::Kernel;
 pub use order::Hit;
+pub use quantiser::{Neighbour, Quantiser, nearest};
 pub use ranks::{Rank, ranks, ranks_among};
 pub use rows::{RowData, Rows};
 pub use top_k::{rank_all, top_k, top_k_among, top_k_with};

@@ -1,10 +1,13 @@
 //! Local features after the network: codebooks, VLAD, ASMK, spatial verification. One file for each family of cases.
 
+#[path = "asmk/codebook.rs"]
+mod codebook;
+
 use crate::case::{Case, Outputs};
 
 pub(crate) fn run(case: &Case) -> Result<Outputs, String> {
-    #[allow(clippy::match_single_binding)]
     match case.name.as_str() {
+        "quantise" | "quantise_ties" => codebook::run(case),
         name => Err(format!("the harness does not know the case {name}")),
     }
 }
