@@ -203,6 +203,14 @@ mod tests {
             "resnet18/cir-gem-lw-w",
             "resnet34/cir-gemmp-lw-r4-w-p2.5",
             "resnet50:layer3/how",
+            "resnet101/token",
+            "resnet18:layer3/token-l2-d96-h3",
+            "vgg16/token-d512",
+            "resnet50/token-solar",
+            "resnet18:layer2/token-solar-out100",
+            "resnet50/token-delg-out512",
+            "resnet50/token-rmac-l2-out64",
+            "resnet34/token-netvlad-k8-d256-h4",
             "vgg16/how-out64-smooth5",
             "resnet18:layer3/how-unreduced",
         ] {
@@ -238,6 +246,8 @@ mod tests {
         assert!(message("resnet50/mac-p2").contains("the head `mac` has no option `p2`"));
         assert!(message("resnet50/rmac-l0").contains("the head `rmac` has no option `l0`"));
         assert!(message("resnet50/cir-mac-r99").contains("the head `cir-mac` has no option `r99`"));
+        assert!(message("resnet50/token-l0").contains("the head `token` has no option `l0`"));
+        assert!(message("resnet50:layer3/token-delg").contains("follows whole ResNets and ResNeXts only"));
         assert!(message("resnet50/gem-pnan").contains("has no option `pnan`"));
         assert!(message("resnet50/how-smooth4").contains("the head `how` has no option `smooth4`"));
         assert!(message("resnet50/classifier-out0").contains("has no option `out0`"));

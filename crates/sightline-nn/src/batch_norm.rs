@@ -4,6 +4,7 @@
 //! count here, is told which mode it is in and remembers the unbiased one.
 
 use crate::Ops;
+use crate::counted::Counted;
 use crate::parameters::Parameters;
 use burn::module::{Module, Param, RunningState};
 use burn::tensor::Tensor;
@@ -94,6 +95,19 @@ impl BatchNorm {
         ops.batch_norm(x, self)
     }
 
+    /// As [`BatchNorm::forward`] of `[N, C, P, 1]`, by the statistics of the rows that count.
+    pub(crate) fn forward_counted<O: Ops>(
+        &self,
+        ops: &mut O,
+        x: O::T<4>,
+        counted: Option<&Counted<O::T<4>>>,
+    ) -> O::T<4> {
+        match counted {
+            None => ops.batch_norm(x, self),
+            Some(counted) => ops.batch_norm_counted(x, &counted.rows, self),
+        }
+    }
+
     /// Scale and shift; ones and zeros where there are none.
     pub(crate) fn scale_and_shift(&self) -> [Tensor<1>; 2] {
         let mean = self.running_mean.value_sync();
@@ -120,6 +134,28 @@ impl BatchNorm {
         let result = batch_norm_train(x, weight, bias, epsilon);
         self.remember(result.mean, result.variance, count);
         result.output
+    }
+
+    /// As [`BatchNorm::compute`] of `[N, C, P, 1]`; `rows` `[N, 1, P, 1]` is 1 where a row counts, else 0.
+    pub(crate) fn compute_counted(&self, x: Tensor<4>, rows: &Tensor<4>, train: bool) -> Tensor<4> {
+        if !train {
+            return self.compute(x, false);
+        }
+        let [_, channels, ..] = x.dims();
+        let count = rows.clone().sum();
+        let over_rows = |x: Tensor<4>| {
+            let sum = (x * rows.clone()).sum_dim(0).sum_dim(2);
+            sum / count.clone().reshape([1, 1, 1, 1])
+        };
+        let mean = over_rows(x.clone());
+        let centred = x - mean.clone();
+        let variance = over_rows(centred.clone() * centred.clone());
+        let deviation = (variance.clone() + self.options.epsilon).sqrt();
+        let [weight, bias] = self.scale_and_shift();
+        let wide = |each: Tensor<1>| each.reshape([1, channels, 1, 1]);
+        let count = count.clone().detach().into_scalar::<f32>();
+        self.remember(mean.reshape([channels]), variance.reshape([channels]), count);
+        centred / deviation * wide(weight) + wide(bias)
     }
 
     /// Lets the mean and the biased variance of a batch of `count` pixels or rows into the running ones.

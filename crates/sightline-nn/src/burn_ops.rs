@@ -77,6 +77,10 @@ impl Ops for BurnOps {
         norm.compute(x, self.train_batch_norm)
     }
 
+    fn batch_norm_counted(&mut self, x: Tensor<4>, rows: &Tensor<4>, norm: &BatchNorm) -> Tensor<4> {
+        norm.compute_counted(x, rows, self.train_batch_norm)
+    }
+
     fn relu<const D: usize>(&mut self, x: Tensor<D>) -> Tensor<D> {
         activation::relu(x)
     }
@@ -180,6 +184,12 @@ impl Ops for BurnOps {
             to[free] = from.iter().product::<usize>() / rest.max(1);
         }
         x.reshape(to)
+    }
+
+    fn reshape_like(&mut self, x: Tensor<4>, like: &Tensor<4>) -> Tensor<4> {
+        let [batch, channels, ..] = x.dims();
+        let [_, _, height, width] = like.dims();
+        x.reshape([batch, channels, height, width])
     }
 
     fn permute<const D: usize>(&mut self, x: Tensor<D>, axes: [usize; D]) -> Tensor<D> {

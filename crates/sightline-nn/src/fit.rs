@@ -25,7 +25,12 @@ struct Fit {
 /// that holds a power was trained with it; poolings without parameters fit every file).
 pub(crate) fn fitting(weights: &Weights<'_>) -> Vec<String> {
     let mut fits = Vec::new();
-    for naming in [Naming::Torchvision, Naming::Dirtorch, Naming::Cirtorch] {
+    for naming in [
+        Naming::Torchvision,
+        Naming::Dirtorch,
+        Naming::Cirtorch,
+        Naming::Token,
+    ] {
         let heads: Vec<Head> = Head::known()
             .into_iter()
             .filter(|head| head.naming() == naming)
@@ -129,6 +134,7 @@ pub(crate) fn unused(architecture: &Architecture, weights: &Weights<'_>) -> (Vec
             || owner.is_some_and(|owner| whole.contains(&owner))
             || matches!(name, "fc.weight" | "fc.bias")
             || name.starts_with("classifier.")
+            || name.starts_with("classifier_block")
         {
             beyond.push(name.to_owned());
         } else {

@@ -10,6 +10,7 @@ use crate::local_maps::LocalMaps;
 use crate::normalise::l2_normalise;
 use crate::parameters::{Parameters, TensorProblem};
 use crate::pooling::{Pooling, PoolingKind, Power};
+use crate::token_project::{TokenHead, TokenHeadModule};
 use crate::trunk::{Naming, Trunk};
 use crate::weights::Weights;
 use burn::module::Module;
@@ -37,6 +38,8 @@ pub enum Head {
     Cirtorch(CirtorchHead),
     /// HOW's `HOWNet`: local features with strengths, and their weighted sum. Name `how`.
     How(HowHead),
+    /// MCC-WH/Token's. Names `token`, `token-solar`, `token-delg`, `token-rmac`, `token-netvlad`.
+    Token(TokenHead),
 }
 
 const OWN: [(&str, PoolingKind); 4] = [
@@ -60,6 +63,7 @@ impl Head {
             .chain(FpnHead::all().map(|(name, head)| (name, Self::Fpn(head))))
             .chain([("classifier", Self::Classifier { classes: None })])
             .chain(cirtorch)
+            .chain(TokenHead::all().map(|(name, head)| (name, Self::Token(head))))
             .chain([("how", Self::How(HowHead::new()))])
             .collect()
     }
@@ -98,6 +102,7 @@ impl Head {
             Self::Dirtorch(head) => head.apply(option),
             Self::Fpn(head) => head.apply(option),
             Self::How(head) => head.apply(option),
+            Self::Token(head) => head.apply(option),
             Self::Classifier { classes } => {
                 *classes = Some(read_size(option.strip_prefix("out")?)?);
                 Some(())
@@ -113,6 +118,9 @@ impl Head {
         };
         match self {
             Self::Pooled(_) | Self::Cirtorch(_) | Self::How(_) => None,
+            Self::Token(head) => (head.takes_two_maps()
+                && residual.filter(|trunk| trunk.last_stage() == 4).is_none())
+            .then(|| format!("the head `{self}` follows whole ResNets and ResNeXts only")),
             Self::Dirtorch(_) | Self::Classifier { .. } => residual
                 .is_none()
                 .then(|| format!("the head `{self}` follows ResNets and ResNeXts only")),
@@ -130,6 +138,7 @@ impl Head {
             Self::Dirtorch(_) | Self::Fpn(_) => Naming::Dirtorch,
             Self::Cirtorch(_) => Naming::Cirtorch,
             Self::How(head) => head.naming(),
+            Self::Token(_) => Naming::Token,
         }
     }
 
@@ -142,6 +151,7 @@ impl Head {
             Self::Fpn(head) => head.out_dim = head.out_dim.or(rows("fc")),
             Self::Classifier { classes } => *classes = classes.or(rows("fc")),
             Self::How(head) => head.sized_by(weights),
+            Self::Token(head) => head.sized_by(weights),
             Self::Pooled(_) | Self::Cirtorch(_) => {}
         }
     }
@@ -151,6 +161,7 @@ impl Head {
         match self {
             Self::Pooled(pooling) => pooling.depends_on_size(),
             Self::Cirtorch(head) => head.depends_on_size(),
+            Self::Token(head) => head.depends_on_size(),
             Self::Dirtorch(_) | Self::Fpn(_) | Self::Classifier { .. } | Self::How(_) => false,
         }
     }
@@ -176,6 +187,7 @@ impl Head {
             Self::Fpn(head) => head.dim(channels),
             Self::Classifier { classes } => classes.unwrap_or(CLASSES),
             Self::How(head) => head.dim(channels),
+            Self::Token(head) => head.dim(channels),
             Self::Pooled(_) | Self::Cirtorch(_) => channels,
         }
     }
@@ -202,6 +214,7 @@ impl fmt::Display for Head {
             Self::Fpn(head) => head.fmt(f),
             Self::Cirtorch(head) => head.fmt(f),
             Self::How(head) => head.fmt(f),
+            Self::Token(head) => head.fmt(f),
         }
     }
 }
@@ -223,6 +236,8 @@ pub enum HeadModule {
     Cirtorch(CirtorchModule),
     /// Of [`Head::How`].
     How(HowModule),
+    /// Of [`Head::Token`].
+    Token(TokenHeadModule),
 }
 
 impl HeadModule {
@@ -260,12 +275,17 @@ impl HeadModule {
             }
             Head::Cirtorch(head) => Self::Cirtorch(CirtorchModule::take(parameters, head, channels)),
             Head::How(head) => Self::How(HowModule::take(parameters, head, channels)),
+            Head::Token(head) => Self::Token(TokenHeadModule::take(parameters, head, channels)),
         }
     }
 
     /// Whether the head wants a map from the middle of the trunk besides its last.
     pub(crate) fn wants(&self, map: &str) -> bool {
-        matches!(self, Self::Fpn(_)) && map == "layer3"
+        match self {
+            Self::Fpn(_) => map == "layer3",
+            Self::Token(head) => head.early() == Some(map),
+            _ => false,
+        }
     }
 
     /// `[N, C, H, W]` -> `[N, D]`; `tap` is shown the vectors of regions, where there are any, as `regions`,
@@ -307,6 +327,7 @@ impl HeadModule {
             }
             Self::Cirtorch(head) => head.pool(ops, x, tap),
             Self::How(head) => head.forward(ops, x),
+            Self::Token(head) => head.forward(ops, x, early, tap),
         }
     }
 

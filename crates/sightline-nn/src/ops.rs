@@ -34,6 +34,9 @@ pub trait Ops {
     /// Batch norm over axis 1 of `[N, C, H, W]` or `[N, C]`, by running or by batch statistics, as the executor trains
     /// or not.
     fn batch_norm<const D: usize>(&mut self, x: Self::T<D>, norm: &BatchNorm) -> Self::T<D>;
+    /// As [`Ops::batch_norm`] of `[N, C, P, 1]`, but the statistics of the batch are those of the rows that count: `rows`
+    /// `[N, 1, P, 1]` is 1 there, else 0.
+    fn batch_norm_counted(&mut self, x: Self::T<4>, rows: &Self::T<4>, norm: &BatchNorm) -> Self::T<4>;
     /// max(x, 0).
     fn relu<const D: usize>(&mut self, x: Self::T<D>) -> Self::T<D>;
     /// Maximum over windows of `[N, C, H, W]`; the padding never wins.
@@ -70,6 +73,8 @@ pub trait Ops {
     /// The same values in other axes, as ONNX's `Reshape`: 0 keeps the length of that axis, -1 (once) takes what is
     /// left.
     fn reshape<const A: usize, const B: usize>(&mut self, x: Self::T<A>, shape: [i64; B]) -> Self::T<B>;
+    /// The pixels of x in rows as long as those of `like`: `[N, C, P, 1]` -> `[N, C, H, W]` with P = H W.
+    fn reshape_like(&mut self, x: Self::T<4>, like: &Self::T<4>) -> Self::T<4>;
     /// The axes in another order: axis i of the result is axis `axes[i]` of x.
     fn permute<const D: usize>(&mut self, x: Self::T<D>, axes: [usize; D]) -> Self::T<D>;
     /// e^x over the sum along that axis.

@@ -128,6 +128,14 @@ impl<'a> Parameters<'a> {
         self.find(name, [count])
     }
 
+    /// Says that a tensor cannot be used, whatever it holds.
+    pub(crate) fn refuse(&mut self, name: &str, reason: String) {
+        self.problem.get_or_insert(TensorProblem::Values {
+            name: name.to_owned(),
+            reason,
+        });
+    }
+
     fn ask(&mut self, name: &str, shape: &[usize], optional: bool, start: Option<f32>) {
         self.wanted.push(Wanted {
             name: name.to_owned(),

@@ -12,7 +12,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use std::fmt;
 
-pub use gem::{GEM_EPSILON, gem};
+pub use gem::{GEM_EPSILON, gem, gem_fixed};
 pub use regional::RegionalPooling;
 pub use regions::regions;
 pub use rmac::{RMAC_EPSILON, rmac};

@@ -170,6 +170,11 @@ impl Ops for PlanRecorder {
         self.plan.step(Operation::BatchNorm { epsilon }, &inputs)
     }
 
+    fn batch_norm_counted(&mut self, x: Value, _rows: &Value, norm: &BatchNorm) -> Value {
+        // A plan normalises by the running statistics.
+        self.batch_norm::<4>(x, norm)
+    }
+
     fn relu<const D: usize>(&mut self, x: Value) -> Value {
         self.plan.step(Operation::Relu, &[x])
     }
@@ -226,6 +231,10 @@ impl Ops for PlanRecorder {
 
     fn reshape<const A: usize, const B: usize>(&mut self, x: Value, shape: [i64; B]) -> Value {
         self.plan.step(Operation::Reshape(shape.to_vec()), &[x])
+    }
+
+    fn reshape_like(&mut self, x: Value, like: &Value) -> Value {
+        self.plan.step(Operation::ReshapeLike, &[x, *like])
     }
 
     fn permute<const D: usize>(&mut self, x: Value, axes: [usize; D]) -> Value {

@@ -200,6 +200,13 @@ impl Names {
                 block: BLOCK_NAMES,
                 sequence: true,
             },
+            Naming::Token => Self {
+                conv: "backbone.block1.0",
+                norm: "backbone.block1.1",
+                stage: ("backbone.block", 2),
+                block: BLOCK_NAMES,
+                sequence: false,
+            },
             Naming::Dirtorch if trunk.is_resnext() => Self {
                 conv: "backbone.0",
                 norm: "backbone.1",

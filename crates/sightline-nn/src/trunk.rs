@@ -54,6 +54,8 @@ pub(crate) enum Naming {
     Dirtorch,
     /// The children's numbers in a sequence: `features.0`, `features.4`, ...
     Cirtorch,
+    /// `backbone.block1.0`, `backbone.block2`, ...: the Token project's.
+    Token,
 }
 
 impl Trunk {

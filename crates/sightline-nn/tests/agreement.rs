@@ -36,6 +36,12 @@ fn burn_and_plan_agree_on_odd_sizes() {
         ("squeezenet1_1/gem", [1, 3, 17, 40]),
         ("densenet121:features.6/spoc", [2, 3, 29, 33]),
         ("resnet34:layer2/cir-gemmp-w", [1, 3, 40, 31]),
+        ("resnet18/token-l3-d64-h4", [2, 3, 33, 70]),
+        ("resnet18:layer3/token-d96-h3", [1, 3, 1, 90]),
+        ("vgg11/token-d64", [1, 3, 16, 37]),
+        ("resnet18:layer3/token-solar-out50", [2, 3, 70, 33]),
+        ("resnet18/token-delg", [2, 3, 70, 33]),
+        ("resnet18/token-netvlad-k5-d64", [2, 3, 40, 70]),
         ("resnet18:layer2/how-out24", [2, 3, 40, 31]),
         ("vgg11:features.9/how-unreduced-smooth1", [1, 3, 17, 20]),
     ] {
@@ -61,6 +67,7 @@ fn regions_of_any_size_by_three_ways() {
         "resnet18:layer2/cir-rmac-l5-w",
         "resnet18:layer3/cir-mac-lw-r-w",
         "resnet18:layer2/cir-gem-r2-p2.5",
+        "resnet18:layer2/token-rmac-l2-out40",
     ] {
         let network = network(name);
         assert_eq!(network.record().unwrap_err(), RecordError::AnySize);

@@ -166,6 +166,12 @@ impl Graph<'_> {
                 let shape = self.ints(shape);
                 self.node("Reshape", &[names[0], &shape], &out, &[]);
             }
+            Operation::ReshapeLike => {
+                let (front, back, shape) = (self.ints(&[0, -1]), self.fresh(), self.fresh());
+                self.node("Shape", &[names[1]], &back, &[Attribute::Int("start", 2)]);
+                self.node("Concat", &[&front, &back], &shape, &[Attribute::Int("axis", 0)]);
+                self.node("Reshape", &[names[0], &shape], &out, &[]);
+            }
             Operation::Permute(axes) => {
                 let axes = axes.iter().map(|axis| *axis as i64).collect();
                 self.node("Transpose", &names, &out, &[Attribute::Ints("perm", axes)]);

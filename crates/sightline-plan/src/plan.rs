@@ -144,6 +144,8 @@ pub enum Operation {
     },
     /// The same values in other axes: 0 keeps the length of that axis, -1 (once) takes what is left.
     Reshape(Vec<i64>),
+    /// The values in rows as long as those of the second input `[_, _, H, W]`: `[N, C, P, 1]` -> `[N, C, H, W]`.
+    ReshapeLike,
     /// The axes in another order: axis i of the result is axis `axes[i]` of the input.
     Permute(Vec<usize>),
     /// Matrix products over the last two axes: `[A, B, M, K]`, `[A, B, K, N]` -> `[A, B, M, N]`; the first two axes
@@ -264,6 +266,7 @@ impl Plan {
                         | Operation::MeanPool { .. }
                         | Operation::ReflectPad(_)
                         | Operation::MatMul
+                        | Operation::ReshapeLike
                         | Operation::Crop(_)
                         | Operation::StackPixels
                         | Operation::ResizeLike(_) => 4,
@@ -343,7 +346,7 @@ impl Plan {
             }
             Operation::ReflectPad(cells) => Some(size(0)?.map(|side| side + 2 * cells)),
             Operation::Crop(region) => Some([region.height, region.width]),
-            Operation::ResizeLike(_) => size(1),
+            Operation::ResizeLike(_) | Operation::ReshapeLike => size(1),
             Operation::StackPixels => Some([step.inputs.len(), 1]),
             Operation::GlobalMean
             | Operation::GlobalSum

@@ -98,6 +98,18 @@ fn axes_are_split_joined_and_swapped() {
     assert_eq!(run(&mut executor, &counting(&[2, 4, 2, 5])).shape, [2, 2, 10, 2]);
     let mut flat = self::executor(4, |plan, x| plan.step(Operation::Reshape(vec![0, -1]), &[x]));
     assert_eq!(run(&mut flat, &counting(&[2, 4, 1, 3])).shape, [2, 12]);
+    // And back to a map as large as the picture.
+    let mut back = self::executor(4, |plan, x| {
+        let pixels = plan.step(Operation::Reshape(vec![0, 0, -1, 1]), &[x]);
+        let doubled = plan.step(Operation::Add, &[pixels, pixels]);
+        plan.step(Operation::ReshapeLike, &[doubled, x])
+    });
+    for shape in [[2, 4, 3, 2], [1, 4, 1, 5]] {
+        let x = counting(&shape);
+        let y = run(&mut back, &x);
+        assert_eq!(y.shape, shape);
+        assert!(y.data.iter().zip(&x.data).all(|(y, x)| *y == 2.0 * x));
+    }
 }
 
 #[test]

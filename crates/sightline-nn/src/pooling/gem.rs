@@ -16,6 +16,14 @@ pub fn gem<O: Ops>(ops: &mut O, x: O::T<4>, p: &Param<Tensor<1>>, epsilon: f32) 
     mean_and_root(ops, x, p)
 }
 
+/// As [`gem`], with a power that is not learned.
+pub fn gem_fixed<O: Ops>(ops: &mut O, x: O::T<4>, p: f32, epsilon: f32) -> O::T<2> {
+    let x = ops.clamp_min(x, epsilon);
+    let x = ops.power_number(x, p);
+    let mean = ops.global_mean(x);
+    ops.power_number(mean, p.recip())
+}
+
 /// `max(x, epsilon)^p` for each pixel: the part that overlapping regions share.
 pub(super) fn raise<O: Ops>(ops: &mut O, x: O::T<4>, p: &Param<Tensor<1>>, epsilon: f32) -> O::T<4> {
     let x = ops.clamp_min(x, epsilon);
