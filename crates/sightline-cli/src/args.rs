@@ -8,6 +8,7 @@ mod demo;
 mod eval;
 mod expansion;
 mod extract;
+mod local;
 mod model;
 mod network;
 mod pull;
@@ -21,7 +22,8 @@ pub(crate) use dataset::DatasetCommand;
 pub(crate) use demo::DemoArgs;
 pub(crate) use eval::EvalArgs;
 pub(crate) use expansion::ExpansionArgs;
-pub(crate) use extract::{ExtractArgs, ExtractCommand, Side, Sides};
+pub(crate) use extract::{ExtractArgs, ExtractCommand, Side, Sides, WorkArgs};
+pub(crate) use local::{LocalCommand, LocalExtractArgs, LocalExtractCommand, LocalInfoArgs};
 pub(crate) use model::{ExportFormat, ModelCommand};
 pub(crate) use network::{ModelArgs, PoolingChoice};
 pub(crate) use pull::{PullArgs, TableArgs};
@@ -64,6 +66,11 @@ pub(crate) enum Command {
     Demo(Box<DemoArgs>),
     /// Turns pictures into a set of descriptors
     Extract(Box<ExtractArgs>),
+    /// Local features: many a picture, each at a place of its own
+    Local {
+        #[command(subcommand)]
+        command: LocalCommand,
+    },
     /// Learns a whitening from descriptors, or applies one
     Whiten {
         #[command(subcommand)]

@@ -1,6 +1,6 @@
 //! `sightline extract`: pictures to a descriptor set.
 
-use crate::args::{ExtractArgs, ExtractCommand, Side, Sides};
+use crate::args::{ExtractArgs, ExtractCommand, Side, Sides, WorkArgs};
 use crate::output::{Outcome, print_json, usage};
 use crate::pictures::Found;
 use crate::progress::Screen;
@@ -8,7 +8,7 @@ use crate::{model_choice, pictures, whitening_choice};
 use serde::Serialize;
 use sightline::Describer;
 use sightline::descriptor::{self, RowType, Shard};
-use sightline::extract::{Extraction, Skipped, read_skipped, skipped_path, write_skipped};
+use sightline::extract::{Extraction, Options, Skipped, read_skipped, skipped_path, write_skipped};
 use std::path::{Path, PathBuf};
 
 #[derive(Serialize)]
@@ -28,14 +28,7 @@ pub(crate) fn run(args: &ExtractArgs, threads: usize, screen: &Screen) -> anyhow
     let (Some(images), Some(output)) = (&args.images, &args.output) else {
         return Err(usage("extract takes IMAGES and -o SET"));
     };
-    let shard = match &args.shard {
-        Some(text) => Some(Shard::parse(text).ok_or_else(|| {
-            usage(format!(
-                "--shard {text}: it reads i/n with 1 <= i <= n, such as 1/4"
-            ))
-        })?),
-        None => None,
-    };
+    let shard = shard(&args.work)?;
     model_choice::check(&args.model, &args.recipe)?;
     let model = model_choice::model(&args.model, screen)?;
     let jobs = jobs(args, images, output)?;
@@ -51,7 +44,7 @@ pub(crate) fn run(args: &ExtractArgs, threads: usize, screen: &Screen) -> anyhow
     for (output, found) in jobs {
         summaries.push(describe(args, &output, found, shard, &mut describer, screen)?);
     }
-    if args.json {
+    if args.work.json {
         match &summaries[..] {
             [only] => print_json(only)?,
             [database, queries, ..] => {
@@ -68,13 +61,35 @@ pub(crate) fn run(args: &ExtractArgs, threads: usize, screen: &Screen) -> anyhow
     })
 }
 
+/// The part of the list that was asked for.
+pub(crate) fn shard(work: &WorkArgs) -> anyhow::Result<Option<Shard>> {
+    let Some(text) = &work.shard else {
+        return Ok(None);
+    };
+    let parsed = Shard::parse(text);
+    parsed.map(Some).ok_or_else(|| {
+        usage(format!(
+            "--shard {text}: it reads i/n with 1 <= i <= n, such as 1/4"
+        ))
+    })
+}
+
+/// How the machine is used: what was asked for, the rest as in `options`.
+pub(crate) fn options(work: &WorkArgs, options: Options) -> Options {
+    Options {
+        batch: work.batch.max(1),
+        memory: (work.memory as u64).saturating_mul(1 << 20),
+        ..options
+    }
+}
+
 /// What is described, and the files it goes into.
 fn jobs(args: &ExtractArgs, images: &str, output: &Path) -> anyhow::Result<Vec<(PathBuf, Found)>> {
-    let folder = args.pictures.as_deref();
+    let folder = args.work.pictures.as_deref();
     if Path::new(images).is_dir() && folder.is_none() {
         return Ok(vec![(output.to_owned(), pictures::of_folder(Path::new(images))?)]);
     }
-    let dataset = pictures::open_images(images, args.data_root.as_deref(), folder)?;
+    let dataset = pictures::open_images(images, args.work.data_root.as_deref(), folder)?;
     let side = |side, output: &Path| -> anyhow::Result<(PathBuf, Found)> {
         Ok((output.to_owned(), pictures::of_dataset(&dataset, folder, side)?))
     };
@@ -99,17 +114,18 @@ fn describe(
     screen: &Screen,
 ) -> anyhow::Result<Summary> {
     let card = describer.card().clone();
-    let mut options = describer.options();
-    options.batch = args.batch.max(1);
-    options.memory = (args.memory as u64).saturating_mul(1 << 20);
     let job = Extraction {
         pictures: &found.pictures,
         output,
         card: &card,
-        row_type: if args.half { RowType::F16 } else { RowType::F32 },
+        row_type: if args.work.half {
+            RowType::F16
+        } else {
+            RowType::F32
+        },
         shard,
-        restart: args.restart,
-        options,
+        restart: args.work.restart,
+        options: options(&args.work, describer.options()),
     };
     let total = shard.map_or(found.pictures.len(), |shard| {
         shard.range(found.pictures.len()).len()
@@ -148,9 +164,14 @@ fn describe(
     })
 }
 
-/// Puts the sets of all shards together, and their lists of what was skipped.
+/// Puts the sets of all shards together.
 fn merge(sets: &[PathBuf], output: &Path, screen: &Screen) -> anyhow::Result<Outcome> {
     descriptor::merge(sets, output)?;
+    merge_skipped(sets, output, screen)
+}
+
+/// Puts the lists of what was skipped in the shards together.
+pub(crate) fn merge_skipped(sets: &[PathBuf], output: &Path, screen: &Screen) -> anyhow::Result<Outcome> {
     let mut skipped: Vec<Skipped> = Vec::new();
     for set in sets {
         for picture in read_skipped(set)? {

@@ -7,6 +7,7 @@ mod demo;
 mod eval;
 mod expansion_choice;
 mod extract;
+mod local;
 mod manual;
 mod model;
 mod model_choice;
@@ -45,6 +46,7 @@ fn run(cli: &Cli, screen: &progress::Screen) -> anyhow::Result<Outcome> {
     match &cli.command {
         Command::Demo(args) => demo::run(args, cli.threads, screen),
         Command::Extract(args) => extract::run(args, cli.threads, screen),
+        Command::Local { command } => local::run(command, cli.threads, screen),
         Command::Whiten { command } => whiten::run(command, screen),
         Command::Search(args) => search::run(args, cli.threads, screen),
         Command::Eval(args) => eval::run(args, cli.threads, screen),

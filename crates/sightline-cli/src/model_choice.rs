@@ -5,11 +5,13 @@ use crate::output::usage;
 use crate::progress::Screen;
 use crate::{recipe_choice, whitening_choice};
 use sightline::card::Card;
-use sightline::descriptor::ScalePooling;
-use sightline::image::recipe::Scales;
+use sightline::descriptor::{ScalePooling, WhiteningSettings};
+use sightline::image::recipe::{Recipe, Scales};
 use sightline::nn::Architecture;
 use sightline::plan::OutputPooling;
-use sightline::{Describer, Model, OnnxSettings, Settings, is_onnx_path, pooling_of};
+use sightline::{
+    Describer, LocalDescriber, LocalSettings, Model, OnnxSettings, Settings, is_onnx_path, pooling_of,
+};
 
 /// Architecture of the seeded network: without training, early layers tell more than late ones.
 const SEEDED: &str = "resnet18:layer1/gem";
@@ -130,24 +132,15 @@ pub(crate) fn describer(
     power: f64,
 ) -> anyhow::Result<Describer> {
     check(args, recipe)?;
-    let fallback = if recipe.trfs.is_empty() {
-        model.recipe.as_deref().unwrap_or("photos")
-    } else {
-        recipe_choice::TEXTS
-    };
-    let recipe_made = recipe_choice::recipe(recipe, fallback, model.preprocess.as_ref())?;
+    let recipe_made = recipe_of(model, recipe)?;
     let scales = if args.scales.is_empty() {
         vec![1.0]
     } else {
         args.scales.clone()
     };
-    if recipe_made.scales == Scales::None && scales != [1.0] {
-        return Err(usage(
-            "This recipe knows no scales: give several --trfs texts, one for each size, or set how a scale is made \
-             with --set scales=tensor-given",
-        ));
-    }
-    let by_project = pooling_of(recipe.recipe.as_deref().unwrap_or(fallback), model, &scales);
+    can_scale(&recipe_made, &scales)?;
+    let named = recipe.recipe.as_deref().unwrap_or(fallback(model, recipe));
+    let by_project = pooling_of(named, model, &scales);
     let pooling = pooling(args, by_project, model)?;
     let whitening = args
         .whiten
@@ -163,6 +156,65 @@ pub(crate) fn describer(
         max_pixels: recipe.max_pixels,
     };
     Ok(Describer::new(model, settings)?)
+}
+
+/// Makes a model with local features ready with the recipe that was asked for. `features` of a picture are kept at most; `l2`
+/// divides whitened features by their length.
+pub(crate) fn local_describer(
+    model: &Model,
+    args: &ModelArgs,
+    recipe: &RecipeArgs,
+    threads: usize,
+    features: Option<usize>,
+    l2: bool,
+) -> anyhow::Result<LocalDescriber> {
+    check(args, recipe)?;
+    if args.pooling.is_some() || args.gemp.is_some() {
+        return Err(usage(
+            "--pooling and --gemp pool descriptors over scales, and local features are not pooled",
+        ));
+    }
+    let made = recipe_of(model, recipe)?;
+    can_scale(&made, &args.scales)?;
+    let whitening = WhiteningSettings {
+        l2,
+        ..whitening_choice::of_model(args, EXTRACTING)
+    };
+    let settings = LocalSettings {
+        recipe: Some(made),
+        scales: args.scales.clone(),
+        features,
+        whitening: args.whiten.clone().map(|name| (name, whitening)),
+        device: args.device.clone(),
+        threads,
+        max_pixels: recipe.max_pixels,
+    };
+    Ok(LocalDescriber::new(model, settings)?)
+}
+
+/// The recipe that was asked for, else the one of the model's project.
+fn recipe_of(model: &Model, recipe: &RecipeArgs) -> anyhow::Result<Recipe> {
+    recipe_choice::recipe(recipe, fallback(model, recipe), model.preprocess.as_ref())
+}
+
+/// The name of the recipe to start from where none was given.
+fn fallback<'a>(model: &'a Model, recipe: &RecipeArgs) -> &'a str {
+    if recipe.trfs.is_empty() {
+        model.recipe.as_deref().unwrap_or("photos")
+    } else {
+        recipe_choice::TEXTS
+    }
+}
+
+/// Refuses scales with a recipe that makes none.
+fn can_scale(recipe: &Recipe, scales: &[f64]) -> anyhow::Result<()> {
+    if recipe.scales == Scales::None && scales != [1.0] {
+        return Err(usage(
+            "This recipe knows no scales: give several --trfs texts, one for each size, or set how a scale is made \
+             with --set scales=tensor-given",
+        ));
+    }
+    Ok(())
 }
 
 /// The pooling over scales that was asked for, else the project's.

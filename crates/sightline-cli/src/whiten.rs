@@ -5,10 +5,13 @@ use crate::output::{Outcome, print, print_json, usage};
 use crate::progress::Screen;
 use crate::whitening_choice;
 use serde::Serialize;
+use sightline::card::Identity;
 use sightline::descriptor::{
     DescriptorSet, LearnedFrom, PairsIdentity, Samples, SetError, SetHeader, SetIdentity, SetWriter,
     WhiteningFile, WhiteningSettings, learn_cirtorch, learn_cirtorch_pca, learn_pca, learn_shrinkage,
 };
+use sightline::local::FeatureFile;
+use sightline::search::Rows;
 use sightline::{find_whitening, whitening_pairs};
 
 pub(crate) fn run(command: &WhitenCommand, screen: &Screen) -> anyhow::Result<Outcome> {
@@ -35,19 +38,41 @@ fn learn(args: &LearnArgs, screen: &Screen) -> anyhow::Result<Outcome> {
     if args.shrinkage.is_some() && args.method != Method::How {
         return Err(usage("--shrinkage belongs to --method how"));
     }
+    if FeatureFile::is_one(&args.set) {
+        if takes_pairs {
+            return Err(usage(
+                "--method cirtorch learns from pairs of pictures, and this is a file of local features: take another method",
+            ));
+        }
+        let file = FeatureFile::open(&args.set)?;
+        let identity = file.card().map(|card| card.identity.clone());
+        return learn_from(args, file.rows(), identity, None, screen);
+    }
     let set = DescriptorSet::open(&args.set)?;
-    let samples = Samples::rows(set.rows());
     let pairs = args
         .pairs
         .as_deref()
         .map(|path| whitening_pairs(path, &set))
         .transpose()?;
+    let identity = set.card().map(|card| card.identity.clone());
+    learn_from(args, set.rows(), identity, pairs.as_deref(), screen)
+}
+
+/// Learns from rows that were made as `identity` says.
+fn learn_from(
+    args: &LearnArgs,
+    rows: Rows<'_>,
+    identity: Option<Identity>,
+    pairs: Option<&[(usize, usize)]>,
+    screen: &Screen,
+) -> anyhow::Result<Outcome> {
+    let samples = Samples::rows(rows);
     let (name, learned) = match args.method {
         Method::Pca => ("pca", learn_pca(&samples, args.dims)?),
         Method::CirtorchPca => ("cirtorch-pca", learn_cirtorch_pca(&samples, args.dims)?),
         Method::Cirtorch => (
             "cirtorch",
-            learn_cirtorch(&samples, pairs.as_deref().unwrap_or_default(), args.dims)?,
+            learn_cirtorch(&samples, pairs.unwrap_or_default(), args.dims)?,
         ),
         Method::How => (
             "how",
@@ -78,8 +103,8 @@ fn learn(args: &LearnArgs, screen: &Screen) -> anyhow::Result<Outcome> {
         shrinkage: (args.method == Method::How).then(|| args.shrinkage.unwrap_or(1.0)),
         dims: learned.output_dim(),
         rank: learned.rank,
-        set: SetIdentity::of(&set),
-        pairs: pairs.as_deref().map(PairsIdentity::of),
+        set: SetIdentity::of_rows(rows, identity),
+        pairs: pairs.map(PairsIdentity::of),
     };
     WhiteningFile::write(&args.output, &learned, &from)?;
     if args.json {

@@ -14,6 +14,8 @@ use crate::writer::SetHeader;
 
 /// The metadata's word for our own files.
 const FORMAT: &str = "sightline-descriptors";
+/// The same of files of local features, whose descriptors are rows of no set.
+const LOCAL_FEATURES: &str = "sightline-local-features";
 /// The version that is written; all up to it can be read.
 const FORMAT_VERSION: u32 = 1;
 /// The tensor that holds the rows.
@@ -31,6 +33,11 @@ pub(crate) fn layout(path: &Path, storage: &Storage, wanted: Option<&str>) -> Re
             format!("it is no npy, safetensors, torch or pickle file ({error})"),
         )
     })?;
+    let holds = |(key, text): &(String, String)| key == "format" && text == LOCAL_FEATURES;
+    if wanted.is_none() && file.metadata.iter().any(holds) {
+        let reason = "it holds local features, many a picture; `sightline local` is for those";
+        return Err(SetError::damaged(path, reason));
+    }
     let (name, rows) = choose(path, &file.tensors, wanted, ROWS)?;
     let mut layout = Layout::bare(rows.clone());
     let mut text: BTreeMap<String, String> = file.metadata.iter().cloned().collect();

@@ -156,6 +156,17 @@ pub struct FeatureFile {
 }
 
 impl FeatureFile {
+    /// Whether a file says of itself that it holds local features; false where it cannot be read.
+    #[must_use]
+    pub fn is_one(path: impl AsRef<Path>) -> bool {
+        let storage = File::open(path).and_then(|file| Storage::map(&file));
+        let file = storage.ok().and_then(|storage| safetensors::read(&storage).ok());
+        file.is_some_and(|file| {
+            let says = |(key, text): &(String, String)| key == "format" && text == FORMAT;
+            file.metadata.iter().any(says)
+        })
+    }
+
     /// Opens a file that [`FeatureWriter`] wrote. Its shape is checked, not every value: see [`FeatureFile::verify`].
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use sightline_dataset::PictureIndex;
 use sightline_descriptor::{DescriptorSet, ScalePooling, WhiteningSettings};
 use sightline_extract::{Network, Options, Picture, Prepare, Recipes, describe_pictures};
 use sightline_image::recipe::{Recipe, Rule};
-use sightline_plan::{Executor, Tensor};
+use sightline_plan::{Executor, Runtime, Tensor};
 use std::path::{Path, PathBuf};
 
 /// How pictures are described, beyond the model.
@@ -102,10 +102,7 @@ impl Describer {
             Some(recipe) => recipe,
             None => default_recipe(model)?,
         };
-        let threads = match settings.threads {
-            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-            threads => threads,
-        };
+        let threads = threads_or_cores(settings.threads);
         let scales = if settings.scales.is_empty() {
             vec![1.0]
         } else {
@@ -140,14 +137,7 @@ impl Describer {
             expansion: None,
             local: None,
         };
-        let circumstances = Circumstances {
-            runtime: format!("{} {}", runtime.name, runtime.version),
-            precision: runtime.precision,
-            device: runtime.device,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            date: sightline_card::date::today(),
-            exported_from: model.exported_from.clone().unwrap_or_default(),
-        };
+        let circumstances = circumstances(model, &runtime);
         Ok(Self {
             executor,
             recipes,
@@ -279,8 +269,28 @@ pub fn pooling_of(recipe: &str, model: &Model, scales: &[f64]) -> ScalePooling {
     }
 }
 
+/// So many threads, or one a core for 0.
+pub(crate) fn threads_or_cores(threads: usize) -> usize {
+    match threads {
+        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        threads => threads,
+    }
+}
+
+/// What a card says of the machine that ran a model today.
+pub(crate) fn circumstances(model: &Model, runtime: &Runtime) -> Circumstances {
+    Circumstances {
+        runtime: format!("{} {}", runtime.name, runtime.version),
+        precision: runtime.precision.clone(),
+        device: runtime.device.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        date: sightline_card::date::today(),
+        exported_from: model.exported_from.clone().unwrap_or_default(),
+    }
+}
+
 /// The recipe of the model's project, with the mean and deviation that the checkpoint says.
-fn default_recipe(model: &Model) -> Result<Recipe, Error> {
+pub(crate) fn default_recipe(model: &Model) -> Result<Recipe, Error> {
     let mut recipe = Recipe::named(model.recipe.as_deref().unwrap_or("photos"))?;
     if let Some(preprocess) = &model.preprocess {
         for (step, values) in [("mean", &preprocess.mean), ("std", &preprocess.std)] {

@@ -54,6 +54,29 @@ pub enum Error {
     /// The runtime refuses the plan.
     #[error(transparent)]
     Executor(#[from] sightline_plan::LoadError),
+    /// A network without local features.
+    #[error(
+        "The network {architecture} has no local features. Choose one whose head has them, such as `resnet18:layer3/how`, or \
+         `resnet18:layer3/how-unreduced` for a plain trunk."
+    )]
+    NoLocal {
+        /// The network.
+        architecture: String,
+    },
+    /// A recipe that prepares a picture in several ways.
+    #[error(
+        "Local features lie at places of one prepared picture, and this recipe prepares each in {passes} ways. Give one transform text."
+    )]
+    LocalPasses {
+        /// Number of transform texts.
+        passes: usize,
+    },
+    /// Local features.
+    #[error(transparent)]
+    LocalExtract(#[from] sightline_local::LocalExtractError),
+    /// A file of local features.
+    #[error(transparent)]
+    FeatureFile(#[from] sightline_local::FeatureFileError),
     /// An ONNX file, or one that it names, could not be read.
     #[error(transparent)]
     OnnxFile(#[from] sightline_plan::OnnxFileError),

@@ -27,6 +27,8 @@ mod describer;
 #[cfg(feature = "nn")]
 mod export;
 #[cfg(feature = "nn")]
+mod local_describer;
+#[cfg(feature = "nn")]
 mod model;
 #[cfg(feature = "nn")]
 mod onnx_network;
@@ -39,6 +41,8 @@ pub use error::Error;
 pub use evaluation::{Aligned, SearchRanking};
 #[cfg(feature = "nn")]
 pub use export::ExportCheck;
+#[cfg(feature = "nn")]
+pub use local_describer::{HOW_FEATURES, HOW_SCALES, LocalDescriber, LocalSettings};
 #[cfg(feature = "nn")]
 pub use model::{Model, is_onnx_path};
 #[cfg(feature = "nn")]

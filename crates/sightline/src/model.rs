@@ -4,7 +4,10 @@ use crate::Error;
 use crate::export::ExportFacts;
 use crate::onnx_network::{OnnxNetwork, OnnxSettings};
 use sightline_checkpoint::recognise::{Preprocess, Project, Recognised, WhiteningParams, recognise_file};
-use sightline_nn::{Architecture, BurnExecutor, Head, HeadExecutor, Network, PoolingKind, Weights};
+use sightline_local::CellGrid;
+use sightline_nn::{
+    Architecture, BurnExecutor, Device, DeviceError, Head, HeadExecutor, Network, PoolingKind, Weights,
+};
 use sightline_plan::{Executor, executor_on, is_onnx_device};
 use std::path::{Path, PathBuf};
 
@@ -210,6 +213,41 @@ impl Model {
         }
     }
 
+    /// Length of its local features; none where it has none.
+    pub fn local_dim(&self) -> Option<usize> {
+        let architecture = self.network()?.architecture();
+        architecture.head().local_dim(architecture.trunk().channels())
+    }
+
+    /// Something that yields the network's local features and their strengths ([`Network::LOCAL`], [`Network::STRENGTH`]), and
+    /// where they lie in the picture. Devices are those of [`Model::executor`].
+    ///
+    /// # Errors
+    /// When the model has no local features, this build lacks the device, or the runtime refuses the network.
+    pub fn local_executor(
+        &self,
+        device: &str,
+        threads: usize,
+    ) -> Result<(Box<dyn Executor>, CellGrid), Error> {
+        let Some(network) = self.network() else {
+            return Err(Error::NoLocal {
+                architecture: self.architecture(),
+            });
+        };
+        let cells = network.architecture().trunk().cells();
+        let grid = CellGrid {
+            stride: cells.stride as f32,
+            offset: cells.offset,
+        };
+        if is_onnx_device(device) {
+            let plan = network.record_local()?.to_onnx();
+            return Ok((executor_on(device, plan, threads)?, grid));
+        }
+        let device = burn_device(device)?;
+        let executor = BurnExecutor::local(network.on(&device), &device)?;
+        Ok((Box::new(executor), grid))
+    }
+
     /// Something that runs the network: `cpu` (the recorded plan, with `threads` threads; where the head pools over regions,
     /// the plan up to the head and the head itself), `burn` (the network itself on the CPU), `cuda`, `cuda:1`, `wgpu`;
     /// `ort`, `ort-cuda`, `ort-cuda:1` (as `cpu`, the plan through ONNX Runtime). ONNX files run on `cpu` and the `ort`
@@ -229,9 +267,14 @@ impl Model {
             let map = executor_on(device, network.record_map()?.to_onnx(), threads)?;
             return Ok(Box::new(HeadExecutor::new(map, network)));
         }
-        let device = sightline_nn::device(if device == "burn" { "cpu" } else { device })?;
+        let device = burn_device(device)?;
         Ok(Box::new(BurnExecutor::new(network.on(&device), &device)))
     }
+}
+
+/// The device that Burn runs on; `burn` is its CPU.
+fn burn_device(name: &str) -> Result<Device, DeviceError> {
+    sightline_nn::device(if name == "burn" { "cpu" } else { name })
 }
 
 /// Whether a file is taken for ONNX, by its ending.

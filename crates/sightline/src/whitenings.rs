@@ -3,7 +3,7 @@
 use crate::Error;
 use sightline_card::{Card, Circumstances, Difference, Identity, Scales};
 use sightline_checkpoint::recognise::WhiteningParams;
-use sightline_descriptor::{LearnedFrom, Whitening, WhiteningFile, WhiteningSettings};
+use sightline_descriptor::{LearnedFrom, Whitening, WhiteningError, WhiteningFile, WhiteningSettings};
 use std::path::Path;
 
 /// A whitening that was found.
@@ -16,6 +16,22 @@ pub struct FoundWhitening {
 }
 
 impl FoundWhitening {
+    /// Checks that it is one for descriptors of `dim` values.
+    ///
+    /// # Errors
+    /// When it is for others.
+    pub fn fits(&self, dim: usize) -> Result<(), WhiteningError> {
+        let want = self.whitening.input_dim();
+        if want == dim {
+            return Ok(());
+        }
+        Err(WhiteningError::Dimension {
+            name: self.whitening.identity().name.clone(),
+            want,
+            got: dim,
+        })
+    }
+
     /// In which fields the descriptors that it was learned from were made otherwise than those of `identity`; empty where nobody
     /// knows.
     #[must_use]

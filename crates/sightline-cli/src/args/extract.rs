@@ -26,6 +26,24 @@ pub(crate) struct ExtractArgs {
     #[arg(long, short, required = true, value_name = "SET")]
     pub(crate) output: Option<PathBuf>,
 
+    /// Which side of a ground truth to describe; both: into NAME.dbdescs.npy and NAME.qdescs.npy, as dirtorch (one file where the
+    /// images query themselves)
+    #[arg(long, value_enum, default_value = "database")]
+    pub(crate) side: Sides,
+
+    #[command(flatten)]
+    pub(crate) work: WorkArgs,
+
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+
+    #[command(flatten)]
+    pub(crate) recipe: RecipeArgs,
+}
+
+/// Where the pictures of a data set lie, and how the work is done: shared by `extract` and `local extract`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct WorkArgs {
     /// Folder that holds a ground truth's pictures
     #[arg(long = "images", value_name = "FOLDER")]
     pub(crate) pictures: Option<PathBuf>,
@@ -33,11 +51,6 @@ pub(crate) struct ExtractArgs {
     /// Folder that holds the known data sets (default: $SIGHTLINE_DATA, then $DB_ROOT)
     #[arg(long, value_name = "FOLDER")]
     pub(crate) data_root: Option<PathBuf>,
-
-    /// Which side of a ground truth to describe; both: into NAME.dbdescs.npy and NAME.qdescs.npy, as dirtorch (one file where the
-    /// images query themselves)
-    #[arg(long, value_enum, default_value = "database")]
-    pub(crate) side: Sides,
 
     /// Store float16 in place of float32
     #[arg(long)]
@@ -62,12 +75,6 @@ pub(crate) struct ExtractArgs {
     /// Print a summary as JSON on stdout
     #[arg(long)]
     pub(crate) json: bool,
-
-    #[command(flatten)]
-    pub(crate) model: ModelArgs,
-
-    #[command(flatten)]
-    pub(crate) recipe: RecipeArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -93,7 +100,7 @@ pub(crate) enum Sides {
 }
 
 /// One side of a data set.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Side {
     Database,
     Queries,

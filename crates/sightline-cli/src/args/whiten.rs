@@ -5,11 +5,12 @@ use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum WhitenCommand {
-    /// Learns a whitening from a set of descriptors
+    /// Learns a whitening from a set of descriptors, or from a file of local features
     #[command(
         after_help = "Where there are fewer descriptors than values, whitening over all axes there are makes every picture equally unlike every \
 other: keep a part of them with --dims here or --whitenv where it is applied.\n\n\
 Examples:\n  sightline whiten learn db.safetensors -o w.safetensors --dims 128\n  \
+sightline whiten learn local-features.safetensors -o w.safetensors --dims 128\n  \
 sightline whiten learn train.safetensors -o w.safetensors --method cirtorch --pairs retrieval-SfM-120k-whiten.pkl\n  \
 sightline eval --dataset gnd_kth.pkl --images jpg --model weights.pth --whiten w.safetensors"
     )]
@@ -23,7 +24,7 @@ sightline eval --dataset gnd_kth.pkl --images jpg --model weights.pth --whiten w
 
 #[derive(Args, Debug)]
 pub(crate) struct LearnArgs {
-    /// The descriptors
+    /// The descriptors, or a file of local features
     #[arg(value_name = "SET")]
     pub(crate) set: PathBuf,
 

@@ -1,0 +1,15 @@
+//! `sightline local`: local features of pictures, and what is made of them.
+
+mod extract;
+mod info;
+
+use crate::args::LocalCommand;
+use crate::output::Outcome;
+use crate::progress::Screen;
+
+pub(crate) fn run(command: &LocalCommand, threads: usize, screen: &Screen) -> anyhow::Result<Outcome> {
+    match command {
+        LocalCommand::Extract(args) => extract::run(args, threads, screen),
+        LocalCommand::Info(args) => info::run(args),
+    }
+}
