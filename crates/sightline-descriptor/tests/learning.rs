@@ -207,7 +207,7 @@ fn any_number_of_threads_learns_the_same_bytes_and_the_file_brings_them_back() {
             shrinkage: None,
             dims: one.output_dim(),
             rank: one.rank,
-            set: SetIdentity::of(&set),
+            set: SetIdentity::of_rows(set.rows(), set.card().map(|card| card.identity.clone())),
             pairs: Some(PairsIdentity::of(&pairs)),
         };
         let path = folder.path().join(method);

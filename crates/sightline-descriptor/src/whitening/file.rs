@@ -10,7 +10,6 @@ use sightline_checkpoint::{ReadError, read};
 use sightline_search::{RowData, Rows};
 
 use super::Learned;
-use crate::DescriptorSet;
 
 /// The metadata's word for our own files.
 const FORMAT: &str = "sightline-whitening";
@@ -57,12 +56,6 @@ pub struct PairsIdentity {
 }
 
 impl SetIdentity {
-    /// The identity of a set; reads all of it.
-    #[must_use]
-    pub fn of(set: &DescriptorSet) -> SetIdentity {
-        SetIdentity::of_rows(set.rows(), set.card().map(|card| card.identity.clone()))
-    }
-
     /// The identity of rows that were made as `identity` says; reads all of them.
     #[must_use]
     pub fn of_rows(rows: Rows<'_>, identity: Option<Identity>) -> SetIdentity {
