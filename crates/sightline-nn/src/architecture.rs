@@ -41,11 +41,13 @@ pub struct ArchitectureError {
 }
 
 impl Architecture {
-    /// That head behind that trunk.
+    /// That head behind that trunk. A trunk with the original steps gets those that are usual with the head (CGD's
+    /// third stage does not shrink the map).
     ///
     /// # Errors
     /// When the head cannot follow the trunk (dirtorch's heads follow ResNets).
     pub fn new(trunk: Trunk, head: Head) -> Result<Self, ArchitectureError> {
+        let trunk = trunk.with_usual_steps(head.usual_steps());
         match head.objection(trunk) {
             None => Ok(Self { trunk, head }),
             Some(reason) => Err(ArchitectureError {
@@ -99,14 +101,15 @@ impl Architecture {
 
     fn read(name: &str) -> Result<Self, String> {
         let (trunk, head) = match Self::of_dirtorch(name) {
-            Some((trunk, head)) => (Trunk::read(trunk)?, head),
+            Some((trunk, head)) => (trunk, head),
             None => {
                 let (trunk, head) = name
                     .split_once('/')
                     .ok_or("it has no `/` between trunk and head")?;
-                (Trunk::read(trunk)?, Head::read(head)?)
+                (trunk, Head::read(head)?)
             }
         };
+        let trunk = Trunk::read(trunk, head.usual_steps())?;
         match head.objection(trunk) {
             None => Ok(Self { trunk, head }),
             Some(reason) => Err(reason),
@@ -160,7 +163,8 @@ impl FromStr for Architecture {
 
 impl fmt::Display for Architecture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.trunk, self.head)
+        self.trunk.write(f, self.head.usual_steps())?;
+        write!(f, "/{}", self.head)
     }
 }
 
@@ -202,6 +206,11 @@ mod tests {
             "resnet50/cir-gem-r-w",
             "resnet18/cir-gem-lw-w",
             "resnet34/cir-gemmp-lw-r4-w-p2.5",
+            "resnet50/cgd-SG",
+            "resnext50_32x4d/cgd-GSM-out96-classes10",
+            "resnet50-s1222:layer3/cgd-M",
+            "keras_resnet50:conv4_block3/cgd-tf-SMG",
+            "keras_resnet50/cgd-tf-reference-size64-classes5",
             "resnet50:layer3/how",
             "resnet101/token",
             "resnet18:layer3/token-l2-d96-h3",
@@ -227,6 +236,12 @@ mod tests {
             ("resnet50_fpn_rmac", "resnet50/dir-fpn"),
             ("resnet101_fpn0_rmac", "resnet101/dir-fpn0"),
             ("resnext101_64x4d_rmac", "resnext101_64x4d/dir-gem"),
+            ("resnet50-s1212/cgd", "resnet50/cgd-SG"),
+            (
+                "keras_resnet101:conv4/cgd-tf",
+                "keras_resnet101:conv4_block23/cgd-tf-SMG",
+            ),
+            ("keras_resnet50:conv5_block3_out/gem", "keras_resnet50/gem"),
         ] {
             assert_eq!(Architecture::parse(name).unwrap().to_string(), written);
         }
@@ -251,6 +266,9 @@ mod tests {
         assert!(message("resnet50/gem-pnan").contains("has no option `pnan`"));
         assert!(message("resnet50/how-smooth4").contains("the head `how` has no option `smooth4`"));
         assert!(message("resnet50/classifier-out0").contains("has no option `out0`"));
+        assert!(message("resnet50/cgd-SS").contains("the head `cgd` has no option `SS`"));
+        assert!(message("resnet50/cgd-tf-reference").contains("follows whole Keras ResNets only"));
+        assert!(message("keras_resnet50:conv4_block7/gem").contains("`conv4_block7` is no stage"));
         assert!(message("something else entirely").contains("TRUNK[:STAGE]/HEAD"));
     }
 

@@ -80,8 +80,8 @@ impl BatchNorm {
             weight,
             bias,
             options,
-            running_mean: RunningState::new(mean.val().set_require_grad(false)),
-            running_variance: RunningState::new(variance.val().set_require_grad(false)),
+            running_mean: RunningState::with_id(mean.id, mean.val().set_require_grad(false)),
+            running_variance: RunningState::with_id(variance.id, variance.val().set_require_grad(false)),
         }
     }
 

@@ -117,6 +117,12 @@ impl Executor for BurnExecutor {
             let reason = format!("{architecture} needs pictures of at least {shortest} x {shortest} pixels");
             return Err(failed(shape, reason));
         }
+        let only = self.network.architecture().head().picture_size();
+        if let Some([height, width]) = only.filter(|only| *only != [h, w]) {
+            let architecture = self.network.architecture();
+            let reason = format!("{architecture} takes pictures of {width} x {height} pixels only");
+            return Err(failed(shape, reason));
+        }
         let part = if self.device.clone().inner() == Device::flex() {
             1
         } else {

@@ -8,8 +8,8 @@ use crate::trunk::{Naming, Trunk, TrunkModule};
 use crate::weights::Weights;
 use std::collections::BTreeSet;
 
-/// At most this many architectures are named to the user.
-const NAMED: usize = 4;
+/// At most this many architectures are named to the user: the weights of two of CGD's descriptors fit as many.
+const NAMED: usize = 6;
 
 /// An architecture that the weights fit.
 struct Fit {
@@ -36,6 +36,10 @@ pub(crate) fn fitting(weights: &Weights<'_>) -> Vec<String> {
             .filter(|head| head.naming() == naming)
             .collect();
         for whole in Trunk::all() {
+            // Keras' trunks have one naming, which stands for all.
+            if naming != Naming::Torchvision && matches!(whole, Trunk::Keras(_)) {
+                continue;
+            }
             let Some((trunk, by_trunk)) = deepest(whole, naming, weights) else {
                 continue;
             };

@@ -1,6 +1,9 @@
 //! What follows the trunk: its names, and from a feature map to a descriptor.
 
 use crate::Ops;
+use crate::cgd_head::{CgdForm, CgdHead};
+use crate::cgd_module::CgdModule;
+use crate::cgd_tf_module::CgdTfModule;
 use crate::cirtorch_head::{CirtorchHead, CirtorchModule};
 use crate::dirtorch_head::{DirtorchHead, DirtorchModule};
 use crate::fpn_head::{FpnHead, FpnModule};
@@ -8,8 +11,10 @@ use crate::how_head::{HowHead, HowModule};
 use crate::linear::Linear;
 use crate::local_maps::LocalMaps;
 use crate::normalise::l2_normalise;
-use crate::parameters::{Parameters, TensorProblem};
+use crate::parameters::{Parameters, TensorProblem, Wanted};
 use crate::pooling::{Pooling, PoolingKind, Power};
+use crate::reference_head::{ReferenceHead, ReferenceModule};
+use crate::resnet;
 use crate::token_project::{TokenHead, TokenHeadModule};
 use crate::trunk::{Naming, Trunk};
 use crate::weights::Weights;
@@ -40,6 +45,11 @@ pub enum Head {
     How(HowHead),
     /// MCC-WH/Token's. Names `token`, `token-solar`, `token-delg`, `token-rmac`, `token-netvlad`.
     Token(TokenHead),
+    /// CGD's: several global descriptors, each behind a linear layer, joined. Names `cgd-SG` (leftthomas/CGD) and
+    /// `cgd-tf-SMG` (the TensorFlow project), with any of the letters in any order.
+    Cgd(CgdHead),
+    /// The TensorFlow project's simple reference model. Name `cgd-tf-reference`.
+    Reference(ReferenceHead),
 }
 
 const OWN: [(&str, PoolingKind); 4] = [
@@ -65,6 +75,8 @@ impl Head {
             .chain(cirtorch)
             .chain(TokenHead::all().map(|(name, head)| (name, Self::Token(head))))
             .chain([("how", Self::How(HowHead::new()))])
+            .chain(CgdHead::all().map(|(name, head)| (name, Self::Cgd(head))))
+            .chain([("cgd-tf-reference", Self::Reference(ReferenceHead::new()))])
             .collect()
     }
 
@@ -72,7 +84,9 @@ impl Head {
     pub(crate) fn known() -> Vec<Self> {
         let plain = Self::all().into_iter().map(|(_, head)| head);
         plain
+            .filter(|head| !matches!(head, Self::Cgd(_)))
             .chain(CirtorchHead::with_layers().into_iter().map(Self::Cirtorch))
+            .chain(CgdHead::every_combination().map(Self::Cgd))
             .collect()
     }
 
@@ -103,6 +117,8 @@ impl Head {
             Self::Fpn(head) => head.apply(option),
             Self::How(head) => head.apply(option),
             Self::Token(head) => head.apply(option),
+            Self::Cgd(head) => head.apply(option),
+            Self::Reference(head) => head.apply(option),
             Self::Classifier { classes } => {
                 *classes = Some(read_size(option.strip_prefix("out")?)?);
                 Some(())
@@ -114,13 +130,15 @@ impl Head {
     pub(crate) fn objection(&self, trunk: Trunk) -> Option<String> {
         let residual = match trunk {
             Trunk::Residual(trunk) => Some(trunk),
-            Trunk::Sequence(_) => None,
+            Trunk::Keras(_) | Trunk::Sequence(_) => None,
         };
         match self {
-            Self::Pooled(_) | Self::Cirtorch(_) | Self::How(_) => None,
+            Self::Pooled(_) | Self::Cirtorch(_) | Self::How(_) | Self::Cgd(_) => None,
             Self::Token(head) => (head.takes_two_maps()
                 && residual.filter(|trunk| trunk.last_stage() == 4).is_none())
             .then(|| format!("the head `{self}` follows whole ResNets and ResNeXts only")),
+            Self::Reference(_) => (!matches!(trunk, Trunk::Keras(_)) || trunk != trunk.whole())
+                .then(|| format!("the head `{self}` follows whole Keras ResNets only")),
             Self::Dirtorch(_) | Self::Classifier { .. } => residual
                 .is_none()
                 .then(|| format!("the head `{self}` follows ResNets and ResNeXts only")),
@@ -139,6 +157,20 @@ impl Head {
             Self::Cirtorch(_) => Naming::Cirtorch,
             Self::How(head) => head.naming(),
             Self::Token(_) => Naming::Token,
+            Self::Cgd(head) => match head.form {
+                CgdForm::Torch => Naming::Cirtorch,
+                CgdForm::TensorFlow => Naming::Torchvision,
+            },
+            Self::Reference(_) => Naming::Torchvision,
+        }
+    }
+
+    /// The steps of a ResNet's stages that go unsaid with this head.
+    pub(crate) fn usual_steps(&self) -> [usize; 4] {
+        match self {
+            // Its trunk does not shrink the map in the third stage (`resnet.py`).
+            Self::Cgd(head) if head.form == CgdForm::Torch => [1, 2, 1, 2],
+            _ => resnet::STRIDES,
         }
     }
 
@@ -152,6 +184,8 @@ impl Head {
             Self::Classifier { classes } => *classes = classes.or(rows("fc")),
             Self::How(head) => head.sized_by(weights),
             Self::Token(head) => head.sized_by(weights),
+            Self::Cgd(head) => head.sized_by(weights),
+            Self::Reference(head) => head.sized_by(weights),
             Self::Pooled(_) | Self::Cirtorch(_) => {}
         }
     }
@@ -162,7 +196,15 @@ impl Head {
             Self::Pooled(pooling) => pooling.depends_on_size(),
             Self::Cirtorch(head) => head.depends_on_size(),
             Self::Token(head) => head.depends_on_size(),
-            Self::Dirtorch(_) | Self::Fpn(_) | Self::Classifier { .. } | Self::How(_) => false,
+            _ => false,
+        }
+    }
+
+    /// Height and width of the only pictures that it takes, where a layer fixes them.
+    pub fn picture_size(&self) -> Option<[usize; 2]> {
+        match self {
+            Self::Reference(head) => Some(head.picture_size()),
+            _ => None,
         }
     }
 
@@ -188,6 +230,8 @@ impl Head {
             Self::Classifier { classes } => classes.unwrap_or(CLASSES),
             Self::How(head) => head.dim(channels),
             Self::Token(head) => head.dim(channels),
+            Self::Cgd(head) => head.dim(),
+            Self::Reference(_) => ReferenceHead::dim(),
             Self::Pooled(_) | Self::Cirtorch(_) => channels,
         }
     }
@@ -215,6 +259,8 @@ impl fmt::Display for Head {
             Self::Cirtorch(head) => head.fmt(f),
             Self::How(head) => head.fmt(f),
             Self::Token(head) => head.fmt(f),
+            Self::Cgd(head) => head.fmt(f),
+            Self::Reference(head) => head.fmt(f),
         }
     }
 }
@@ -238,6 +284,12 @@ pub enum HeadModule {
     How(HowModule),
     /// Of [`Head::Token`].
     Token(TokenHeadModule),
+    /// Of [`Head::Cgd`] in leftthomas's form.
+    Cgd(CgdModule),
+    /// Of [`Head::Cgd`] in the TensorFlow project's form.
+    CgdTf(CgdTfModule),
+    /// Of [`Head::Reference`].
+    Reference(ReferenceModule),
 }
 
 impl HeadModule {
@@ -255,6 +307,13 @@ impl HeadModule {
         Parameters::build(weights, &Device::flex(), |parameters| {
             Self::take(parameters, head, channels, "fc")
         })
+    }
+
+    /// The parameters that [`HeadModule::load`] wants.
+    pub fn parameters(head: &Head, channels: usize) -> Vec<Wanted> {
+        let mut parameters = Parameters::listing();
+        Self::take(&mut parameters, head, channels, "fc");
+        parameters.into_wanted()
     }
 
     /// `linear` is what dirtorch calls its linear layer behind the trunk.
@@ -276,6 +335,11 @@ impl HeadModule {
             Head::Cirtorch(head) => Self::Cirtorch(CirtorchModule::take(parameters, head, channels)),
             Head::How(head) => Self::How(HowModule::take(parameters, head, channels)),
             Head::Token(head) => Self::Token(TokenHeadModule::take(parameters, head, channels)),
+            Head::Cgd(head) => match head.form {
+                CgdForm::Torch => Self::Cgd(CgdModule::take(parameters, head, channels)),
+                CgdForm::TensorFlow => Self::CgdTf(CgdTfModule::take(parameters, head, channels)),
+            },
+            Head::Reference(head) => Self::Reference(ReferenceModule::take(parameters, head, channels)),
         }
     }
 
@@ -328,6 +392,20 @@ impl HeadModule {
             Self::Cirtorch(head) => head.pool(ops, x, tap),
             Self::How(head) => head.forward(ops, x),
             Self::Token(head) => head.forward(ops, x, early, tap),
+            Self::Cgd(head) => head.forward(ops, &x),
+            Self::CgdTf(head) => head.forward(ops, &x),
+            Self::Reference(head) => head.forward(ops, x),
+        }
+    }
+
+    /// As [`HeadModule::forward`], and where an auxiliary classifier belongs to the head, the values `[N, K]` of its
+    /// classes, before any softmax. Only training needs them; a plan has no trace of them.
+    pub fn forward_with_classes<O: Ops>(&self, ops: &mut O, x: O::T<4>) -> (O::T<2>, Option<O::T<2>>) {
+        match self {
+            Self::Cgd(head) => head.forward_with_classes(ops, &x),
+            Self::CgdTf(head) => head.forward_with_classes(ops, &x),
+            Self::Reference(head) => head.forward_with_classes(ops, x),
+            _ => (self.forward(ops, x, &mut |_, _| {}), None),
         }
     }
 

@@ -122,7 +122,7 @@ impl Network {
     }
 
     /// The head.
-    pub(crate) fn head(&self) -> &HeadModule {
+    pub fn head(&self) -> &HeadModule {
         &self.head
     }
 
@@ -157,6 +157,17 @@ impl Network {
         });
         let map = self.head.before_pooling(ops, map);
         self.head.pool(ops, map, early, tap)
+    }
+
+    /// `[N, 3, H, W]` -> the map that leaves the trunk; `tap` as in [`Network::forward`]. With the head's own forward pass
+    /// behind it, either part may train its batch norms by itself.
+    pub fn trunk_map<O: Ops>(
+        &self,
+        ops: &mut O,
+        image: O::T<4>,
+        tap: &mut dyn FnMut(&str, &O::T<4>),
+    ) -> O::T<4> {
+        self.trunk.forward(ops, image, tap)
     }
 
     /// `[N, 3, H, W]` -> local features and their strengths; none where the head has none
@@ -226,7 +237,12 @@ impl Network {
     /// As [`Network::record`] or [`Network::record_for`].
     pub fn record_with_maps(&self, size: Option<[usize; 2]>, names: &[&str]) -> Result<Plan, RecordError> {
         let shortest = self.architecture.trunk().shortest_side();
-        let (mut recorder, image) = match size {
+        let only = self.architecture.head().picture_size();
+        let (mut recorder, image) = match size.or(only) {
+            Some(size) if only.is_some_and(|only| only != size) => {
+                let architecture = self.architecture.to_string();
+                return Err(RecordError::OtherSize { architecture, size });
+            }
             Some(size) if size.iter().any(|side| *side < shortest) => {
                 return Err(RecordError::TooSmall { size });
             }

@@ -3,8 +3,9 @@
 //! The same constructors serve two purposes: with weights they build the network, and without they list what it
 //! wants, which is how a file is compared with the architectures that might fit it.
 
+use crate::named_parameters::parameter_id;
 use crate::weights::Weights;
-use burn::module::{Param, ParamId};
+use burn::module::Param;
 use burn::tensor::{Device, Tensor, TensorData};
 
 /// One parameter that a network wants.
@@ -123,7 +124,7 @@ impl<'a> Parameters<'a> {
     pub(crate) fn take_power_or(&mut self, name: &str, count: usize, start: f32) -> Param<Tensor<1>> {
         self.ask(name, &[count], true, Some(start));
         if self.weights.is_some_and(|weights| weights.shape(name).is_none()) {
-            return Param::from_data(TensorData::new(vec![start; count], [count]), &self.device);
+            return self.made(name, vec![start; count], [count]);
         }
         self.find(name, [count])
     }
@@ -145,16 +146,23 @@ impl<'a> Parameters<'a> {
         });
     }
 
+    /// A parameter of those values.
+    fn made<const D: usize>(&self, name: &str, values: Vec<f32>, shape: [usize; D]) -> Param<Tensor<D>> {
+        let mut parameter = Param::from_data(TensorData::new(values, shape), &self.device);
+        parameter.id = parameter_id(name);
+        parameter
+    }
+
     fn find<const D: usize>(&mut self, name: &str, shape: [usize; D]) -> Param<Tensor<D>> {
         // After the first problem nothing more is read: the network is not going to be used.
         if let (Some(weights), None) = (self.weights, &self.problem) {
             match weights.read(name, &shape) {
-                Ok(values) => return Param::from_data(TensorData::new(values, shape), &self.device),
+                Ok(values) => return self.made(name, values, shape),
                 Err(problem) => self.problem = Some(problem),
             }
         }
         // Never read but for the few that batch norms turn into state at once, and those are small.
         let zeros = move |device: &Device, _| Tensor::zeros(shape, device);
-        Param::uninitialized(ParamId::new(), zeros, self.device.clone(), true, shape.into())
+        Param::uninitialized(parameter_id(name), zeros, self.device.clone(), true, shape.into())
     }
 }

@@ -30,6 +30,14 @@ pub enum RecordError {
          Record it for one height and width."
     )]
     AnySize,
+    /// A layer of the network fixes the size of its pictures, to another one.
+    #[error("{architecture} cannot be recorded for pictures of height {} and width {}: one of its layers fits another size only.", .size[0], .size[1])]
+    OtherSize {
+        /// Name of the architecture.
+        architecture: String,
+        /// Height and width.
+        size: [usize; 2],
+    },
     /// A window of the network is larger than what it walks over.
     #[error("The network cannot be recorded for pictures of height {} and width {}: they are too small for it.", .size[0], .size[1])]
     TooSmall {

@@ -26,8 +26,8 @@ impl ConvNorm {
 /// One residual block: two 3x3 convolutions, or a bottleneck of three whose stride sits in the 3x3.
 #[derive(Module, Debug)]
 pub struct Block {
-    steps: Vec<ConvNorm>,
-    shortcut: Option<ConvNorm>,
+    pub(crate) steps: Vec<ConvNorm>,
+    pub(crate) shortcut: Option<ConvNorm>,
 }
 
 /// Shape of a residual block.

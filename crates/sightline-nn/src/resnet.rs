@@ -52,17 +52,19 @@ impl Form {
     }
 }
 
-const FORMS: [Form; 7] = [
+const FORMS: [Form; 8] = [
     Form::new("resnet18", [2, 2, 2, 2], false, 1, 64),
     Form::new("resnet34", [3, 4, 6, 3], false, 1, 64),
     Form::new("resnet50", [3, 4, 6, 3], true, 1, 64),
     Form::new("resnet101", [3, 4, 23, 3], true, 1, 64),
     Form::new("resnet152", [3, 8, 36, 3], true, 1, 64),
+    Form::new("resnext50_32x4d", [3, 4, 6, 3], true, 32, 128),
     Form::new("resnext101_32x4d", [3, 4, 23, 3], true, 32, 128),
     Form::new("resnext101_64x4d", [3, 4, 23, 3], true, 64, 256),
 ];
 
-const STRIDES: [usize; 4] = [1, 2, 2, 2];
+/// Step of the first block of each stage in the original networks.
+pub(crate) const STRIDES: [usize; 4] = [1, 2, 2, 2];
 const DILATIONS: [usize; 4] = [1; 4];
 
 impl ResidualTrunk {
@@ -96,6 +98,16 @@ impl ResidualTrunk {
             last_stage: 4,
             ..self
         }
+    }
+
+    /// The same trunk with the steps `usual`, unless it has other steps than the original network.
+    pub(crate) fn with_usual_steps(self, usual: [usize; 4]) -> Self {
+        let strides = if self.strides == STRIDES {
+            usual
+        } else {
+            self.strides
+        };
+        Self { strides, ..self }
     }
 
     /// The same trunk up to each of its stages, the first stage first.
@@ -152,12 +164,19 @@ impl ResidualTrunk {
 
 impl fmt::Display for ResidualTrunk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f, STRIDES)
+    }
+}
+
+impl ResidualTrunk {
+    /// Writes its name before a head with which the steps `usual` go unsaid.
+    pub(crate) fn write(self, f: &mut fmt::Formatter<'_>, usual: [usize; 4]) -> fmt::Result {
         write!(f, "{}", self.form.name)?;
         let mut option = |letter: char, each: [usize; 4]| {
             write!(f, "-{letter}")?;
             each.iter().try_for_each(|one| write!(f, "{one}"))
         };
-        if self.strides != STRIDES {
+        if self.strides != usual {
             option('s', self.strides)?;
         }
         if self.dilations != DILATIONS {

@@ -1,6 +1,7 @@
 //! The part of a network that makes a feature map of a picture.
 
 use crate::Ops;
+use crate::keras_resnet::{KerasResNet, KerasTrunk};
 use crate::parameters::Parameters;
 use crate::resnet::{ResNet, ResidualTrunk};
 use crate::sequence::{Sequence, SequenceTrunk};
@@ -16,6 +17,8 @@ pub enum Trunk {
     /// VGG, AlexNet, SqueezeNet or DenseNet: `vgg16`, `densenet121`; stages `features.0`, `features.1`, ... by
     /// torchvision's numbering of the layers.
     Sequence(SequenceTrunk),
+    /// Keras' ResNets, version 1: `keras_resnet50`; ends after any block, `conv4_block3`.
+    Keras(KerasTrunk),
 }
 
 /// Where the cells of a map lie in the picture, along either axis: cell i is centred on pixel i * `stride` + `offset`,
@@ -62,7 +65,9 @@ impl Trunk {
     /// All trunks, whole and without options.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
         let residual = ResidualTrunk::all().map(Self::Residual);
-        residual.chain(SequenceTrunk::all().map(Self::Sequence))
+        residual
+            .chain(SequenceTrunk::all().map(Self::Sequence))
+            .chain(KerasTrunk::all().map(Self::Keras))
     }
 
     /// The same trunk up to each of its stages, the first stage first.
@@ -70,6 +75,7 @@ impl Trunk {
         match self {
             Self::Residual(trunk) => trunk.stages().map(Self::Residual).collect(),
             Self::Sequence(trunk) => trunk.stages().map(Self::Sequence).collect(),
+            Self::Keras(trunk) => trunk.stages().map(Self::Keras).collect(),
         }
     }
 
@@ -78,6 +84,24 @@ impl Trunk {
         match self {
             Self::Residual(trunk) => Self::Residual(trunk.whole()),
             Self::Sequence(trunk) => Self::Sequence(trunk.whole()),
+            Self::Keras(trunk) => Self::Keras(trunk.whole()),
+        }
+    }
+
+    /// The same trunk with the steps `usual`, where it is a ResNet with the original steps.
+    pub(crate) fn with_usual_steps(self, usual: [usize; 4]) -> Self {
+        match self {
+            Self::Residual(trunk) => Self::Residual(trunk.with_usual_steps(usual)),
+            Self::Sequence(_) | Self::Keras(_) => self,
+        }
+    }
+
+    /// Writes its name before a head with which the steps `usual` go unsaid.
+    pub(crate) fn write(self, f: &mut fmt::Formatter<'_>, usual: [usize; 4]) -> fmt::Result {
+        match self {
+            Self::Residual(trunk) => trunk.write(f, usual),
+            Self::Sequence(trunk) => write!(f, "{trunk}"),
+            Self::Keras(trunk) => write!(f, "{trunk}"),
         }
     }
 
@@ -86,6 +110,7 @@ impl Trunk {
         match self {
             Self::Residual(trunk) => trunk.name(),
             Self::Sequence(trunk) => trunk.name(),
+            Self::Keras(trunk) => trunk.name(),
         }
     }
 
@@ -94,13 +119,14 @@ impl Trunk {
         match self {
             Self::Residual(trunk) => trunk.channels(),
             Self::Sequence(trunk) => trunk.channels(),
+            Self::Keras(trunk) => trunk.channels(),
         }
     }
 
     /// The shortest side of a picture, in pixels, whose map has a pixel.
     pub fn shortest_side(self) -> usize {
         match self {
-            Self::Residual(_) => 1,
+            Self::Residual(_) | Self::Keras(_) => 1,
             Self::Sequence(trunk) => trunk.shortest_side(),
         }
     }
@@ -110,6 +136,7 @@ impl Trunk {
         match self {
             Self::Residual(trunk) => trunk.cells(),
             Self::Sequence(trunk) => trunk.cells(),
+            Self::Keras(trunk) => trunk.cells(),
         }
     }
 
@@ -118,6 +145,7 @@ impl Trunk {
         match self {
             Self::Residual(trunk) => trunk.last_map(naming),
             Self::Sequence(trunk) => trunk.last_map(),
+            Self::Keras(trunk) => trunk.last_map(),
         }
     }
 
@@ -129,8 +157,8 @@ impl Trunk {
         }
     }
 
-    /// Reads `NAME[-OPTIONS][:STAGE]`.
-    pub(crate) fn read(text: &str) -> Result<Self, String> {
+    /// Reads `NAME[-OPTIONS][:STAGE]`; stages of a ResNet step by `usual` unless an option says otherwise.
+    pub(crate) fn read(text: &str, usual: [usize; 4]) -> Result<Self, String> {
         let (named, stage) = match text.split_once(':') {
             Some((named, stage)) => (named, Some(stage)),
             None => (text, None),
@@ -141,10 +169,11 @@ impl Trunk {
             let names: Vec<&str> = Self::all().map(Self::name).collect();
             format!("there is no trunk `{name}`; there are {}", names.join(", "))
         })?;
+        trunk = trunk.with_usual_steps(usual);
         for option in parts {
             let applied = match &mut trunk {
                 Self::Residual(trunk) => trunk.apply(option),
-                Self::Sequence(_) => None,
+                Self::Sequence(_) | Self::Keras(_) => None,
             };
             applied.ok_or_else(|| format!("the trunk `{name}` has no option `{option}`"))?;
         }
@@ -153,6 +182,10 @@ impl Trunk {
                 Self::Residual(trunk) => (trunk.end_at(stage), "layer1 to layer4".to_owned()),
                 Self::Sequence(trunk) => {
                     let stages = format!("features.0 to features.{}", trunk.last_of_all());
+                    (trunk.end_at(stage), stages)
+                }
+                Self::Keras(trunk) => {
+                    let stages = "conv2_block1 to conv5_block3".to_owned();
                     (trunk.end_at(stage), stages)
                 }
             };
@@ -167,6 +200,7 @@ impl fmt::Display for Trunk {
         match self {
             Self::Residual(trunk) => trunk.fmt(f),
             Self::Sequence(trunk) => trunk.fmt(f),
+            Self::Keras(trunk) => trunk.fmt(f),
         }
     }
 }
@@ -177,6 +211,7 @@ impl fmt::Display for Trunk {
 pub(crate) enum TrunkModule {
     Residual(ResNet),
     Sequence(Sequence),
+    Keras(KerasResNet),
 }
 
 impl TrunkModule {
@@ -184,6 +219,7 @@ impl TrunkModule {
         match trunk {
             Trunk::Residual(trunk) => Self::Residual(ResNet::take(parameters, trunk, naming)),
             Trunk::Sequence(trunk) => Self::Sequence(Sequence::take(parameters, trunk, naming)),
+            Trunk::Keras(trunk) => Self::Keras(KerasResNet::take(parameters, trunk)),
         }
     }
 
@@ -197,6 +233,7 @@ impl TrunkModule {
         match self {
             Self::Residual(trunk) => trunk.forward(ops, image, tap),
             Self::Sequence(trunk) => trunk.forward(ops, image, tap),
+            Self::Keras(trunk) => trunk.forward(ops, image, tap),
         }
     }
 }

@@ -113,7 +113,7 @@ impl Model {
             recipe: self.recipe.clone(),
             preprocess: self.preprocess.clone(),
             dim: architecture.dim(),
-            normalised: !matches!(architecture.head(), Head::Classifier { .. }),
+            normalised: !matches!(architecture.head(), Head::Classifier { .. } | Head::Reference(_)),
             multiscale_power: self.multiscale_power(),
             weights: self.weights_sha256.clone(),
             seed: self.seed,

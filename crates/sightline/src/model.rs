@@ -176,7 +176,7 @@ impl Model {
     /// Height and width of the only pictures that it takes, where its file fixes them.
     pub fn picture_size(&self) -> Option<[usize; 2]> {
         match &self.kind {
-            Kind::Network { .. } => None,
+            Kind::Network { network, .. } => network.architecture().head().picture_size(),
             Kind::Onnx(onnx) => onnx.picture_size,
         }
     }

@@ -33,6 +33,7 @@ pub(crate) fn onnx(
     screen: &Screen,
 ) -> anyhow::Result<Outcome> {
     let model = model_choice::model(network, screen)?;
+    let size = size.or(model.picture_size());
     let file = model.to_onnx(size)?;
     let threads = match threads {
         0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
