@@ -4,6 +4,7 @@
 //! For: many descriptors a picture, each at a place. Not for: networks (`sightline-nn`) or global descriptors
 //! (`sightline-descriptor`).
 
+pub mod asmk;
 mod codebook;
 mod extraction;
 mod feature_file;

@@ -122,7 +122,10 @@ mod tests {
 
     #[test]
     fn an_image_without_features_gives_nothing_and_a_zero_residual_a_zero_vector() {
-        assert_eq!(aggregate(&[], 2, &[], 1, &[0.0, 0.0], true), Aggregated::default());
+        assert_eq!(
+            aggregate(&[], 2, &[], 1, &[0.0, 0.0], true),
+            Aggregated::default()
+        );
         let got = aggregate(&[3.0, 4.0], 2, &[0], 1, &[3.0, 4.0], false);
         assert_eq!((got.words, got.units), (vec![0], vec![0, 0]));
     }

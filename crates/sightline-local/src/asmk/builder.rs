@@ -159,7 +159,10 @@ impl Builder {
                 image.words.len()
             ))
         } else if !image.words.is_sorted_by(|a, b| a < b)
-            || image.words.last().is_some_and(|word| *word as usize >= self.card.words)
+            || image
+                .words
+                .last()
+                .is_some_and(|word| *word as usize >= self.card.words)
         {
             Some(format!(
                 "its words do not ascend below the codebook's {}",

@@ -1,8 +1,8 @@
 //! What made an inverted file.
 
 use super::aggregate::units_of;
-use sightline_card::Card;
 use serde::{Deserialize, Serialize};
+use sightline_card::Card;
 
 /// What made an inverted file: queries and later additions must fit it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

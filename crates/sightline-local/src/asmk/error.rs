@@ -62,10 +62,6 @@ impl AsmkError {
     /// For `map_err`: the file system refused to have `path` `action`ed.
     pub(crate) fn io(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> AsmkError {
         let path = path.to_path_buf();
-        move |source| AsmkError::Io {
-            path,
-            action,
-            source,
-        }
+        move |source| AsmkError::Io { path, action, source }
     }
 }

@@ -4,7 +4,9 @@ use super::AsmkError;
 use super::aggregate::as_vectors;
 use super::card::AsmkCard;
 use super::kernel::Vectors;
-use super::layout::{Footer, HEAD_BYTES, MAGIC, MOST_FOOTER_BYTES, Part, Section, TRAILER_BYTES, VERSION, hex};
+use super::layout::{
+    Footer, HEAD_BYTES, MAGIC, MOST_FOOTER_BYTES, Part, Section, TRAILER_BYTES, VERSION, hex,
+};
 use bytemuck::AnyBitPattern;
 use sha2::{Digest as _, Sha256};
 use sightline_checkpoint::Storage;
@@ -101,7 +103,11 @@ impl Index {
                 .zip(usize::try_from(section.bytes).ok())
                 .and_then(|(start, bytes)| file.part(start, bytes))
                 .filter(|part| fits && (part.as_ptr() as usize).is_multiple_of(8));
-            bytes.ok_or_else(|| damaged(format!("its section {wanted:?} has not the place and length it should")))
+            bytes.ok_or_else(|| {
+                damaged(format!(
+                    "its section {wanted:?} has not the place and length it should"
+                ))
+            })
         };
         let words = card.words as u64;
         let units = card.units() as u64;
@@ -250,7 +256,9 @@ impl Index {
         for (part, bytes) in parts {
             let stated = one_section(&self.footer.sections, part).map(|section| section.sha256.as_str());
             if stated != Some(&hex(&Sha256::digest(bytes.bytes()))) {
-                return Err(damaged(format!("its section {part:?} does not have its checksum")));
+                return Err(damaged(format!(
+                    "its section {part:?} does not have its checksum"
+                )));
             }
         }
         let lists = self.lists();
@@ -294,7 +302,10 @@ fn read_footer(path: &Path, file: &Storage) -> Result<Footer, AsmkError> {
             known: VERSION,
         });
     }
-    let end = file.len().checked_sub(TRAILER_BYTES).filter(|end| *end >= HEAD_BYTES);
+    let end = file
+        .len()
+        .checked_sub(TRAILER_BYTES)
+        .filter(|end| *end >= HEAD_BYTES);
     let end = end.ok_or_else(|| damaged("it is cut short"))?;
     let (sha256, rest) = file[end..].split_at(32);
     let (length, magic) = rest.split_at(8);

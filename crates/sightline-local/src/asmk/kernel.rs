@@ -37,7 +37,10 @@ impl MatchKernel {
     pub fn table(&self, words: usize) -> Vec<f32> {
         let bits = BITS * words;
         (0..=bits)
-            .map(|differing| self.value(binary_similarity(differing as u32, words)).unwrap_or(0.0))
+            .map(|differing| {
+                self.value(binary_similarity(differing as u32, words))
+                    .unwrap_or(0.0)
+            })
             .collect()
     }
 

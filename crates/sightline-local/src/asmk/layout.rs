@@ -117,7 +117,11 @@ impl SectionWriter {
     /// Closes the section that is open.
     fn end(&mut self) {
         let at = self.at;
-        if let Some(section) = self.sections.last_mut().filter(|section| section.sha256.is_empty()) {
+        if let Some(section) = self
+            .sections
+            .last_mut()
+            .filter(|section| section.sha256.is_empty())
+        {
             section.bytes = at - section.start;
             section.sha256 = hex(&self.hash.clone().finalize());
         }

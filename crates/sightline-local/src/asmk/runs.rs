@@ -65,11 +65,7 @@ impl Buffer {
         self.words.clear();
         self.ids.clear();
         self.vectors.clear();
-        Ok(Run {
-            offsets,
-            map,
-            units,
-        })
+        Ok(Run { offsets, map, units })
     }
 }
 

@@ -8,7 +8,7 @@ use super::AsmkError;
 use super::aggregate::Aggregated;
 use super::hamming::Runnable;
 use super::index::Index;
-use super::kernel::{MatchKernel, Vectors, inner_product};
+use super::kernel::{MatchKernel, inner_product};
 use rayon::prelude::*;
 use std::cmp::Reverse;
 use std::ops::Range;
@@ -49,7 +49,10 @@ pub fn search(
     for query in queries {
         if query.units.len() != query.words.len() * card.units()
             || !query.words.is_sorted_by(|a, b| a < b)
-            || query.words.last().is_some_and(|word| *word as usize >= card.words)
+            || query
+                .words
+                .last()
+                .is_some_and(|word| *word as usize >= card.words)
         {
             return Err(AsmkError::Unfit(format!(
                 "A query does not fit {}: it has {} numbers of 32 bits for {} words, which should ascend below {}, with {} \
@@ -175,7 +178,8 @@ impl Job<'_> {
             let idf = self.index.idf().get(*word as usize).copied().unwrap_or(1.0);
             if card.binary {
                 room.values.clear();
-                room.values.extend(self.table.iter().map(|value| f64::from(value * idf)));
+                room.values
+                    .extend(self.table.iter().map(|value| f64::from(value * idf)));
                 self.add_codes(vector, ids, vectors, block.start, room);
             } else {
                 let vector: &[f32] = bytemuck::cast_slice(vector);
@@ -236,10 +240,7 @@ impl Candidate {
             1 => !bits,
             _ => bits | 1 << 63,
         };
-        Self {
-            key,
-            id: Reverse(id),
-        }
+        Self { key, id: Reverse(id) }
     }
 
     fn hit(self) -> Hit {
@@ -248,9 +249,6 @@ impl Candidate {
             key if key >> 63 == 1 => f64::from_bits(key & !(1 << 63)),
             key => f64::from_bits(!key),
         };
-        Hit {
-            id: self.id.0,
-            score,
-        }
+        Hit { id: self.id.0, score }
     }
 }

@@ -31,7 +31,8 @@ impl Index {
         let words = self.counts().len() as f64;
         let total = self.entries() as f64;
         let mean = total / words;
-        let over_words = |value: &dyn Fn(f64) -> f64| self.counts().map(|count| value(count as f64)).sum::<f64>();
+        let over_words =
+            |value: &dyn Fn(f64) -> f64| self.counts().map(|count| value(count as f64)).sum::<f64>();
         Stats {
             images: self.images() as u64,
             vectors_per_image: total / self.images().max(1) as f64,
