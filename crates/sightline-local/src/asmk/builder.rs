@@ -118,6 +118,18 @@ impl Builder {
         })
     }
 
+    /// What the index is made of.
+    #[must_use]
+    pub fn card(&self) -> &AsmkCard {
+        &self.card
+    }
+
+    /// How many of the first ids are distractors.
+    #[must_use]
+    pub fn distractors(&self) -> usize {
+        self.distractors
+    }
+
     /// The id of the next image.
     #[must_use]
     pub fn next_id(&self) -> usize {

@@ -59,23 +59,15 @@ impl HammingKernel {
 pub(crate) struct Runnable(HammingKernel);
 
 impl Runnable {
-    /// The kernel, or the portable one where this processor lacks its instructions.
-    pub(crate) fn new(kernel: HammingKernel) -> Self {
-        Self(if HammingKernel::available().contains(&kernel) {
-            kernel
-        } else {
-            HammingKernel::Portable
-        })
+    /// Those of this processor, the quickest first.
+    pub(crate) fn all() -> Vec<Self> {
+        HammingKernel::available().into_iter().map(Self).collect()
     }
 
     /// The quickest.
     pub(crate) fn best() -> Self {
-        Self(
-            HammingKernel::available()
-                .first()
-                .copied()
-                .unwrap_or(HammingKernel::Portable),
-        )
+        let first = Self::all().into_iter().next();
+        first.unwrap_or(Self(HammingKernel::Portable))
     }
 
     /// `out[i]` = bits in which `code` differs from the i-th of `codes`, for as many as `out` holds.
@@ -86,7 +78,7 @@ impl Runnable {
         debug_assert_eq!(codes.len(), code.len() * out.len());
         match self.0 {
             HammingKernel::Portable => portable::distances(code, codes, out),
-            // SAFETY: `new` and `best` admit a kernel only where the processor has its instructions.
+            // SAFETY: `all` admits a kernel only where the processor has its instructions.
             #[cfg(target_arch = "x86_64")]
             HammingKernel::Avx2 => unsafe { avx2::distances(code, codes, out) },
             // SAFETY: as above.
@@ -112,10 +104,10 @@ mod tests {
                 .chunks_exact(words)
                 .map(|other| super::super::bits::differing_bits(code, other) as u16)
                 .collect();
-            for kernel in HammingKernel::available() {
+            for kernel in Runnable::all() {
                 let mut got = vec![0; count];
-                Runnable::new(kernel).distances(code, codes, &mut got);
-                prop_assert_eq!(&got, &expected, "{}", kernel.name());
+                kernel.distances(code, codes, &mut got);
+                prop_assert_eq!(&got, &expected, "{:?}", kernel);
             }
         }
     }

@@ -235,6 +235,27 @@ impl Index {
         }
     }
 
+    /// Refuses to be continued with other settings than its own.
+    ///
+    /// # Errors
+    /// When idf or the assignment of the database differ.
+    pub fn check_settings(&self, other: &AsmkCard) -> Result<(), AsmkError> {
+        let own = self.card();
+        if (own.idf, own.assignment) == (other.idf, other.assignment) {
+            return Ok(());
+        }
+        let say = |card: &AsmkCard| {
+            let idf = if card.idf { "with" } else { "without" };
+            format!("{idf} idf and {} words a feature", card.assignment)
+        };
+        Err(AsmkError::Unfit(format!(
+            "{} was made {}, and cannot go on {}. Make it anew with these settings, or keep its own.",
+            self.path.display(),
+            say(own),
+            say(other)
+        )))
+    }
+
     /// Reads everything: compares every section with its checksum, and ids with their order.
     ///
     /// # Errors

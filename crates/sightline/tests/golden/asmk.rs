@@ -2,12 +2,23 @@
 
 #[path = "asmk/codebook.rs"]
 mod codebook;
+#[path = "asmk/index.rs"]
+mod index;
+#[path = "asmk/toy.rs"]
+mod toy;
 
 use crate::case::{Case, Outputs};
 
 pub(crate) fn run(case: &Case) -> Result<Outputs, String> {
     match case.name.as_str() {
         "quantise" | "quantise_ties" => codebook::run(case),
+        "bits" => index::run(case),
+        name if ["aggregate_", "kernel_", "ivf_"]
+            .iter()
+            .any(|family| name.starts_with(family)) =>
+        {
+            index::run(case)
+        }
         name => Err(format!("the harness does not know the case {name}")),
     }
 }
