@@ -17,7 +17,7 @@ mod reproduce;
 mod search;
 mod whiten;
 
-pub(crate) use bench::{BenchCommand, BenchExtractArgs, BenchPrepareArgs, BenchSearchArgs};
+pub(crate) use bench::{BenchAsmkArgs, BenchCommand, BenchExtractArgs, BenchPrepareArgs, BenchSearchArgs};
 pub(crate) use dataset::DatasetCommand;
 pub(crate) use demo::DemoArgs;
 pub(crate) use eval::EvalArgs;

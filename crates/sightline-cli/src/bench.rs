@@ -1,5 +1,7 @@
 //! `sightline bench`: how fast the parts are, and how much memory they need.
 
+mod asmk;
+
 use crate::args::{BenchCommand, BenchExtractArgs, BenchPrepareArgs, BenchSearchArgs, ModelArgs, RecipeArgs};
 use crate::output::{Outcome, print, print_json, usage};
 use crate::progress::Screen;
@@ -60,6 +62,7 @@ pub(crate) fn run(command: &BenchCommand, threads: usize, screen: &Screen) -> an
         BenchCommand::Search(args) if args.here => search_here(args),
         BenchCommand::Search(args) => search(args, threads, screen),
         BenchCommand::Prepare(args) => prepare(args, screen),
+        BenchCommand::Asmk(args) => asmk::run(args, threads, screen),
     }?;
     Ok(Outcome::Done)
 }

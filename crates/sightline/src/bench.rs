@@ -4,6 +4,7 @@
 //! least and the median; processor time is given beside wall time, since neighbours disturb it less. Peak memory belongs to the
 //! process: who wants it for one configuration runs that configuration in a process of its own, as `sightline bench` does.
 
+mod asmk;
 mod machine;
 #[cfg(feature = "nn")]
 mod network;
@@ -14,6 +15,7 @@ mod search;
 #[cfg(feature = "nn")]
 mod whole_way;
 
+pub use asmk::{AsmkSize, AsmkTimes, Step, time_asmk};
 pub use machine::{MemoryWatch, cpu_seconds, forget_peak_memory, peak_memory};
 #[cfg(feature = "nn")]
 pub use network::{NetworkTimes, time_network};

@@ -24,6 +24,73 @@ sightline bench search --rows 1001001 --dim 2048 --queries 70 --half --keep nois
         after_help = "Example:\n  sightline bench prepare photos --recipe cirtorch,photos --size 512,1024"
     )]
     Prepare(BenchPrepareArgs),
+    /// Time, size and memory of an ASMK index of features that are drawn
+    #[command(
+        after_help = "The word of a feature follows a Zipf distribution and its residual is noise, so that no codebook is needed; a query is an \
+image with noise. With --quantise descriptors and codebook are drawn, and words are assigned as well. One query is asked after another, then \
+all at once.\n\nExamples:\n  sightline bench asmk --images 100000 --features 1000 --threads 1\n  \
+sightline bench asmk --images 2000 --features 300 --words 4096 --quantise --queries 20"
+    )]
+    Asmk(BenchAsmkArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct BenchAsmkArgs {
+    /// Images
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+    pub(crate) images: u32,
+
+    /// Features of an image
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) features: u32,
+
+    /// Values of a descriptor
+    #[arg(long, value_name = "D", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub(crate) dim: u32,
+
+    /// Words of the codebook, as a number or such as 64k
+    #[arg(long, value_name = "K", default_value = "64k")]
+    pub(crate) words: String,
+
+    /// Exponent of the words' Zipf distribution
+    #[arg(long, value_name = "S", default_value_t = 1.0, conflicts_with = "quantise")]
+    pub(crate) zipf: f64,
+
+    /// Draw descriptors and a codebook, and assign words
+    #[arg(long)]
+    pub(crate) quantise: bool,
+
+    /// Keep values in place of signs
+    #[arg(long)]
+    pub(crate) float: bool,
+
+    /// Let words count by how rare they are
+    #[arg(long)]
+    pub(crate) idf: bool,
+
+    /// Words of a feature of a query
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub(crate) assign: u32,
+
+    /// Queries
+    #[arg(long, value_name = "Q", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) queries: u32,
+
+    /// Best images wanted for each query
+    #[arg(short, value_name = "K", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) k: u32,
+
+    /// Megabytes of entries in memory while building
+    #[arg(long, value_name = "MB", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) memory: u32,
+
+    /// Where the index lies; it is kept
+    #[arg(long, value_name = "FILE")]
+    pub(crate) keep: Option<PathBuf>,
+
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args, Debug)]
