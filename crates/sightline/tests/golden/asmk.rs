@@ -4,6 +4,8 @@
 mod codebook;
 #[path = "asmk/index.rs"]
 mod index;
+#[path = "asmk/local.rs"]
+mod local;
 #[path = "asmk/toy.rs"]
 mod toy;
 
@@ -19,6 +21,7 @@ pub(crate) fn run(case: &Case) -> Result<Outputs, String> {
         {
             index::run(case)
         }
+        "how_select" | "how_whiten" => local::run(case),
         name => Err(format!("the harness does not know the case {name}")),
     }
 }
