@@ -47,13 +47,32 @@ pub struct Identity {
 }
 
 /// Which local features of a picture were kept. Their scales are not pooled.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LocalIdentity {
     /// How they were selected: `strongest` (HOW's: over all scales) or `delg` (thresholds and suppression).
     pub selection: String,
     /// At most so many a picture; absent means all.
     pub features: Option<usize>,
+    /// How they were put together to one descriptor a picture; absent where they were not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aggregation: Option<AggregationIdentity>,
+}
+
+/// How local features were put together to one descriptor a picture.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AggregationIdentity {
+    /// `vlad`.
+    pub method: String,
+    /// How the sums were normalised, e.g. `intra_l2`.
+    pub normalisation: String,
+    /// SHA-256 of the codebook's words, 64 lower-case hexadecimal digits.
+    pub codebook: String,
+    /// How many words there are.
+    pub words: usize,
+    /// The whitening of the local features; the identity's own is that of the descriptor.
+    pub whitening: Option<WhiteningIdentity>,
 }
 
 /// How descriptors were expanded by their neighbours before they were compared.
@@ -270,6 +289,7 @@ mod tests {
                 local: Some(LocalIdentity {
                     selection: "strongest".to_owned(),
                     features: Some(1000),
+                    aggregation: None,
                 }),
             },
             Circumstances {

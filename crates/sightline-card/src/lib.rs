@@ -37,8 +37,8 @@ mod difference;
 mod hash;
 
 pub use card::{
-    Card, Circumstances, ExpansionIdentity, FORMAT_VERSION, Identity, LocalIdentity, NeighbourIdentity,
-    ReadCardError, Scales, WhiteningIdentity,
+    AggregationIdentity, Card, Circumstances, ExpansionIdentity, FORMAT_VERSION, Identity, LocalIdentity,
+    NeighbourIdentity, ReadCardError, Scales, WhiteningIdentity,
 };
 pub use difference::{Difference, MixError, refuse_to_mix, remarks};
 pub use hash::{sha256, sha256_file, sha256_hex, sha256_reader};

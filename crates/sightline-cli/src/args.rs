@@ -3,6 +3,7 @@
 //! Nothing here computes. The completions and the manual page are made from these definitions.
 
 mod bench;
+mod codebook;
 mod dataset;
 mod demo;
 mod eval;
@@ -18,6 +19,9 @@ mod search;
 mod whiten;
 
 pub(crate) use bench::{BenchAsmkArgs, BenchCommand, BenchExtractArgs, BenchPrepareArgs, BenchSearchArgs};
+pub(crate) use codebook::{
+    CodebookCommand, CodebookForm, CodebookInfoArgs, CodebookStart, CodebookTrainArgs, VladArgs,
+};
 pub(crate) use dataset::DatasetCommand;
 pub(crate) use demo::DemoArgs;
 pub(crate) use eval::EvalArgs;

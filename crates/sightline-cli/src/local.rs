@@ -1,7 +1,9 @@
 //! `sightline local`: local features of pictures, and what is made of them.
 
+mod codebook;
 mod extract;
 mod info;
+mod vlad;
 
 use crate::args::LocalCommand;
 use crate::output::Outcome;
@@ -11,5 +13,7 @@ pub(crate) fn run(command: &LocalCommand, threads: usize, screen: &Screen) -> an
     match command {
         LocalCommand::Extract(args) => extract::run(args, threads, screen),
         LocalCommand::Info(args) => info::run(args),
+        LocalCommand::Codebook { command } => codebook::run(command, screen),
+        LocalCommand::Vlad(args) => vlad::run(args, screen),
     }
 }

@@ -1,5 +1,6 @@
 //! A codebook: the visual words that local features are assigned to, and its file.
 
+use crate::codebook_training::TrainingFeatures;
 use bytemuck::cast_slice;
 use serde::{Deserialize, Serialize};
 use sightline_card::{Identity, sha256_reader};
@@ -40,14 +41,16 @@ pub struct Trained {
     pub form: String,
     /// `random` or `plus-plus`.
     pub start: String,
-    /// Passes over the vectors.
+    /// Passes over the descriptors, or batches.
     pub iterations: usize,
     /// Seed of all draws.
     pub seed: u64,
-    /// Vectors that were offered.
+    /// Which features of the file.
+    pub features: TrainingFeatures,
+    /// How many these were.
     pub vectors: usize,
-    /// Sum of squared distances of the vectors to their words, before the last update.
-    pub objective: f64,
+    /// Mean squared distance of the descriptors from their words, before the last update.
+    pub mean_distance: f64,
     /// What made the vectors, where their file says it.
     pub identity: Option<Identity>,
 }
@@ -96,7 +99,17 @@ pub enum CodebookError {
         /// Words there are.
         words: usize,
     },
-    /// Descriptors that do not fit the words.
+    /// Descriptors of another length than the words.
+    #[error(
+        "The descriptors have {descriptors} values each and the words of the codebook {words}: use features of the network that the codebook was trained with."
+    )]
+    Dimension {
+        /// Values of a descriptor.
+        descriptors: usize,
+        /// Values of a word.
+        words: usize,
+    },
+    /// Descriptors that are not whole.
     #[error(transparent)]
     Search(#[from] SearchError),
 }
@@ -349,8 +362,9 @@ mod tests {
                 start: "random".to_owned(),
                 iterations: 10,
                 seed: 1234,
+                features: TrainingFeatures::default(),
                 vectors: 99,
-                objective: 0.1,
+                mean_distance: 0.1,
                 identity: None,
             });
             codebook.write(&path).unwrap();

@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 
 use bytemuck::AnyBitPattern;
 use half::f16;
-use sightline_card::{Card, ReadCardError};
+use sightline_card::{Card, ReadCardError, sha256_hex};
 use sightline_checkpoint::{Dtype, Storage, safetensors};
 use sightline_descriptor::{RowType, SetError, Shard};
 use sightline_search::{RowData, Rows};
@@ -345,6 +345,13 @@ impl FeatureFile {
             }
         }
         Ok(())
+    }
+
+    /// SHA-256 of the checksums that the file states, 64 lower-case hexadecimal digits: it tells files with other contents
+    /// apart, without reading them.
+    #[must_use]
+    pub fn stated_sha256(&self) -> String {
+        sha256_hex(&self.sha256)
     }
 
     /// The file.

@@ -6,13 +6,19 @@
 
 pub mod asmk;
 mod codebook;
+mod codebook_training;
 mod extraction;
 mod feature_file;
 mod features;
 mod network;
 mod select;
+mod vlad;
+mod vlad_set;
 
 pub use codebook::{Codebook, CodebookError, Trained, codebook_size};
+pub use codebook_training::{
+    TrainingError, TrainingFeatures, remove_training_state, train_codebook, training_points,
+};
 pub use extraction::{LocalExtractError, LocalReport, extract_local};
 pub use feature_file::{
     FeatureFile, FeatureFileError, FeatureHeader, FeatureWriter, LocalView, merge_features,
@@ -20,3 +26,5 @@ pub use feature_file::{
 pub use features::LocalFeatures;
 pub use network::{CellGrid, LocalNetwork, Selection};
 pub use select::{ScaleMap, Selected, largest_strength, strongest};
+pub use vlad::{VladNormalisation, vlad};
+pub use vlad_set::{VladSetError, write_vlad_set};

@@ -20,6 +20,7 @@
 
 mod error;
 mod kernels;
+mod kmeans;
 mod order;
 mod quantiser;
 mod ranks;
@@ -30,6 +31,10 @@ mod top_k;
 
 pub use error::SearchError;
 pub use kernels::Kernel;
+pub use kmeans::{
+    Iteration, KMeansError, KMeansForm, KMeansReport, KMeansSettings, KMeansStart, KMeansState, Points,
+    k_means, rand_perm,
+};
 pub use order::Hit;
 pub use quantiser::{Neighbour, Quantiser, nearest};
 pub use ranks::{Rank, ranks, ranks_among};

@@ -8,6 +8,7 @@ use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::collections::BinaryHeap;
+use std::ops::Range;
 
 /// Queries that a core works on at a time at most; a multiple of every kernel's tile.
 const BLOCK_QUERIES: usize = 168;
@@ -135,9 +136,19 @@ impl Quantiser {
                 database: self.dim,
             });
         }
+        Ok(self.nearest_of(count, k, |range| wide(queries.part(range.start, range.len()))))
+    }
+
+    /// [`Quantiser::nearest`] of `count` queries that `rows` gives by their places, `[places, dim]`.
+    pub(crate) fn nearest_of<'a>(
+        &self,
+        count: usize,
+        k: usize,
+        rows: impl Fn(Range<usize>) -> Cow<'a, [f32]> + Sync,
+    ) -> Vec<Neighbour> {
         let k = k.min(self.count());
         if k == 0 {
-            return Ok(Vec::new());
+            return Vec::new();
         }
         let mut found = vec![Neighbour::default(); count * k];
         let block = self.block(count);
@@ -145,14 +156,15 @@ impl Quantiser {
             .par_chunks_mut(block * k)
             .enumerate()
             .for_each(|(number, found)| {
-                let rows = wide(queries.part(number * block, found.len() / k));
+                let first = number * block;
+                let rows = rows(first..first + found.len() / k);
                 if k == 1 {
                     self.one(&rows, found);
                 } else {
                     self.several(&rows, k, found);
                 }
             });
-        Ok(found)
+        found
     }
 
     /// Queries of a block: whole tiles that fit the cache, few enough to go round. No result depends on it.

@@ -116,6 +116,7 @@ impl LocalDescriber {
             local: Some(LocalIdentity {
                 selection: "strongest".to_owned(),
                 features: settings.features,
+                aggregation: None,
             }),
         };
         let circumstances = circumstances(model, &runtime);

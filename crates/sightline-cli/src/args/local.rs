@@ -1,6 +1,6 @@
 //! What may be typed after `local`.
 
-use super::{ModelArgs, RecipeArgs, Side, WorkArgs};
+use super::{CodebookCommand, ModelArgs, RecipeArgs, Side, VladArgs, WorkArgs};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -11,6 +11,14 @@ pub(crate) enum LocalCommand {
     /// Says what is in a file of local features
     #[command(after_help = "Example:\n  sightline local info db.safetensors --verify")]
     Info(LocalInfoArgs),
+    /// Visual words: trains them, says what a codebook holds
+    Codebook {
+        /// What to do
+        #[command(subcommand)]
+        command: CodebookCommand,
+    },
+    /// Turns a file of local features into a set of VLAD descriptors
+    Vlad(VladArgs),
 }
 
 #[derive(Args, Debug)]

@@ -4,16 +4,18 @@
 mod codebook;
 #[path = "asmk/index.rs"]
 mod index;
-#[path = "asmk/local.rs"]
-mod local;
 #[path = "asmk/toy.rs"]
 mod toy;
+#[path = "asmk/vlad.rs"]
+mod vlad;
 
 use crate::case::{Case, Outputs};
 
 pub(crate) fn run(case: &Case) -> Result<Outputs, String> {
     match case.name.as_str() {
-        "quantise" | "quantise_ties" => codebook::run(case),
+        "kmeans_empty" | "kmeans_lloyd" | "kmeans_subsample" | "kmeans_train" | "rand_perm" | "quantise"
+        | "quantise_ties" => codebook::run(case),
+        "vlad" => vlad::run(case),
         "bits" => index::run(case),
         name if ["aggregate_", "kernel_", "ivf_"]
             .iter()
@@ -21,7 +23,6 @@ pub(crate) fn run(case: &Case) -> Result<Outputs, String> {
         {
             index::run(case)
         }
-        "how_select" | "how_whiten" => local::run(case),
         name => Err(format!("the harness does not know the case {name}")),
     }
 }

@@ -1,14 +1,26 @@
 //! The nearest words, and the training of codebooks.
 
+use super::toy::whole;
 use crate::case::{Case, Outputs};
 use sightline::checkpoint::formula::uniform;
 use sightline::local::Codebook;
-use sightline::search::{Rows, nearest};
+use sightline::search::{KMeansSettings, Points, Rows, k_means, nearest, rand_perm};
+use std::ops::ControlFlow;
 
 pub(crate) fn run(case: &Case) -> Result<Outputs, String> {
     let mut out = Outputs::new();
     match case.name.as_str() {
         "quantise" | "quantise_ties" => quantise(case, &mut out)?,
+        "rand_perm" => {
+            let (n, seeds) = (
+                whole(case, "n")?,
+                case.params["seeds"].as_array().ok_or("no seeds")?,
+            );
+            for seed in seeds.iter().filter_map(serde_json::Value::as_u64) {
+                out.ints(&format!("perm.{seed}"), &[n], &rand_perm(n, seed));
+            }
+        }
+        "kmeans_empty" | "kmeans_lloyd" | "kmeans_subsample" | "kmeans_train" => train(case, &mut out)?,
         other => return Err(format!("the harness knows no case {other}")),
     }
     Ok(out)
@@ -16,11 +28,6 @@ pub(crate) fn run(case: &Case) -> Result<Outputs, String> {
 
 fn text(error: impl ToString) -> String {
     error.to_string()
-}
-
-fn whole(case: &Case, key: &str) -> Result<usize, String> {
-    let value = case.params[key].as_u64().ok_or(format!("no parameter {key}"))?;
-    Ok(value as usize)
 }
 
 /// The names of the formula inputs, in the order in which the case's text gives them.
@@ -62,4 +69,67 @@ fn quantise(case: &Case, out: &mut Outputs) -> Result<(), String> {
         );
     }
     Ok(())
+}
+
+fn train(case: &Case, out: &mut Outputs) -> Result<(), String> {
+    let (dim, words) = (whole(case, "dim")?, whole(case, "words")?);
+    let x = input(case, "x", 0, "n")?;
+    // A second formula is the start.
+    let mut given = match formula_names(case)?.len() {
+        1 => Vec::new(),
+        _ => input(case, "start", 1, "words")?,
+    };
+    if let Some((number, rows)) = shifted_rows(case)? {
+        for row in rows {
+            given[row * dim..(row + 1) * dim]
+                .iter_mut()
+                .for_each(|value| *value += number);
+        }
+    }
+    let settings = KMeansSettings {
+        iterations: whole(case, "iterations")?,
+        seed: whole(case, "clustering_seed")? as u64,
+        given,
+        ..KMeansSettings::new(words)
+    };
+    let points = Points::new(vec![Rows::f32(&x, dim)]).map_err(text)?;
+    let trained = k_means(&points, &settings, None, &mut |_| ControlFlow::Continue(())).map_err(text)?;
+    let iterations = &trained.iterations;
+    let shape = [iterations.len()];
+    let splits: Vec<u64> = iterations.iter().map(|one| one.splits as u64).collect();
+    out.ints("splits", &shape, &splits);
+    out.f64(
+        "imbalance",
+        &shape,
+        iterations.iter().map(|one| one.imbalance).collect(),
+    );
+    out.f64(
+        "objective",
+        &shape,
+        iterations.iter().map(|one| one.objective).collect(),
+    );
+    out.f32("centroids", &[words, dim], trained.centroids);
+    Ok(())
+}
+
+/// The number added to rows of the start, and the rows: "then 64 added (float32) to every element of rows [3, 7, 0]".
+fn shifted_rows(case: &Case) -> Result<Option<(f32, Vec<usize>)>, String> {
+    let text = case.params["input"].as_str().ok_or("the case states no input")?;
+    let Some((_, shift)) = text.split_once("then ") else {
+        return Ok(None);
+    };
+    let unreadable = || format!("the harness does not read \"{shift}\"");
+    let number = shift.split(' ').next().and_then(|number| number.parse().ok());
+    let rows = shift
+        .split_once("rows [")
+        .and_then(|(_, rows)| rows.split_once(']'));
+    let rows = rows.map(|(rows, _)| {
+        rows.split(',')
+            .map(|row| row.trim().parse())
+            .collect::<Result<_, _>>()
+    });
+    match (number, rows) {
+        (Some(number), Some(Ok(rows))) => Ok(Some((number, rows))),
+        _ => Err(unreadable()),
+    }
 }
