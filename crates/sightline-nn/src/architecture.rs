@@ -217,7 +217,7 @@ mod tests {
             "vgg16/token-d512",
             "resnet50/token-solar",
             "resnet18:layer2/token-solar-out100",
-            "resnet50/token-delg-out512",
+            "resnet50/token-delg-out512-r64",
             "resnet50/token-rmac-l2-out64",
             "resnet34/token-netvlad-k8-d256-h4",
             "vgg16/how-out64-smooth5",

@@ -18,6 +18,7 @@
 //! ```
 
 mod alexnet;
+mod arcface;
 mod architecture;
 mod attention;
 mod batch_norm;
@@ -73,6 +74,7 @@ mod trunk;
 mod vgg;
 mod weights;
 
+pub use arcface::ArcFace;
 pub use architecture::{Architecture, ArchitectureError};
 pub use attention::Attention;
 pub use batch_norm::{BatchNorm, BatchNormOptions, Remembered};

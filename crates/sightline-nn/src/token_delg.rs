@@ -3,6 +3,7 @@
 
 use crate::Ops;
 use crate::conv2d::Conv2d;
+use crate::head::read_size;
 use crate::normalise::l2_normalise;
 use crate::parameters::Parameters;
 use crate::pooling::{GEM_EPSILON, gem_fixed};
@@ -12,6 +13,7 @@ use crate::token_whitening::TokenWhitening;
 use crate::weights::Weights;
 use burn::module::Module;
 use sightline_plan::Convolution;
+use std::fmt;
 
 /// Length of the reduced local features.
 const LOCAL_DIM: usize = 128;
@@ -21,15 +23,37 @@ const LOCAL_DIM: usize = 128;
 pub struct TokenDelgOptions {
     /// Length of the descriptor; none means what the file has (the trunk's channels without a file). Option `-outN`.
     pub dim: Option<usize>,
-    /// Length of the reduced local features; none means what the file has (128 without a file).
+    /// Length of the reduced local features of training; none means what the file has (128 without a file). Option `-r128`.
     pub local_dim: Option<usize>,
 }
 
 impl TokenDelgOptions {
+    /// Applies one option; none if the head does not have it.
+    pub(crate) fn apply(&mut self, option: &str) -> Option<()> {
+        match option.strip_prefix("out") {
+            Some(dim) => self.dim = Some(read_size(dim)?),
+            None => self.local_dim = Some(read_size(option.strip_prefix('r')?)?),
+        }
+        Some(())
+    }
+
+    /// Takes over what a file decides.
     pub(crate) fn sized_by(&mut self, weights: &Weights<'_>) {
         let rows = |name: &str| weights.shape(name)?.first().copied();
         self.dim = self.dim.or(rows("whiten.weight"));
         self.local_dim = self.local_dim.or(rows("reduction.weight"));
+    }
+}
+
+impl fmt::Display for TokenDelgOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(dim) = self.dim {
+            write!(f, "-out{dim}")?;
+        }
+        match self.local_dim.unwrap_or(LOCAL_DIM) {
+            LOCAL_DIM => Ok(()),
+            dim => write!(f, "-r{dim}"),
+        }
     }
 }
 

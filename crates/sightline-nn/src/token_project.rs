@@ -63,7 +63,7 @@ impl TokenHead {
             Self::Token(options) => options.apply(option)?,
             Self::Vlad(options) => options.apply(option)?,
             Self::Solar { dim } => *dim = Some(length()?),
-            Self::Delg(options) => options.dim = Some(length()?),
+            Self::Delg(options) => options.apply(option)?,
             Self::Rmac { dim, levels } => match option.strip_prefix('l') {
                 Some(text) => *levels = read_levels(text)?,
                 None => *dim = Some(length()?),
@@ -117,10 +117,7 @@ impl fmt::Display for TokenHead {
                 write!(f, "token-solar")?;
                 length(f, *dim)
             }
-            Self::Delg(options) => {
-                write!(f, "token-delg")?;
-                length(f, options.dim)
-            }
+            Self::Delg(options) => write!(f, "token-delg{options}"),
             Self::Rmac { dim, levels } => {
                 write!(f, "token-rmac")?;
                 if *levels != LEVELS {

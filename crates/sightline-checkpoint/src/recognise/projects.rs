@@ -239,9 +239,7 @@ pub(super) fn architecture(
             }
             Some(name)
         }
-        Project::Token => by_weights
-            .filter(|_| names.starts("tr.token_norm") || names.has("tr.query"))
-            .map(|trunk| format!("{trunk}/token")),
+        Project::Token => Some(format!("{}/{}", by_weights?, token_head(names)?)),
         Project::Delg => by_weights.map(|trunk| format!("{trunk}/delg")),
         Project::Superglobal => by_weights.map(|trunk| format!("{trunk}/superglobal")),
         Project::Netvlad => {
@@ -259,6 +257,22 @@ pub(super) fn architecture(
         // What pooling follows a bare trunk, and which descriptors a CGD network joins, no weight says.
         Project::Torchvision | Project::Cgd | Project::Csa | Project::Unknown => None,
     }
+}
+
+/// The head of a network of MCC-WH/Token, by what only it has.
+fn token_head(names: &Names<'_>) -> Option<&'static str> {
+    let heads = [
+        ("tr.query", "token"),
+        ("vlad.centroids", "token-netvlad"),
+        ("attention.att_conv1.weight", "token-delg"),
+        ("pooling.f.0.weight", "token-solar"),
+        // R-MAC has nothing but the layer that SOLAR and DELG have too.
+        ("whiten.weight", "token-rmac"),
+    ];
+    heads
+        .into_iter()
+        .find(|(name, _)| names.has(name))
+        .map(|(_, head)| head)
 }
 
 /// The trunk and the head that one of dirtorch's functions builds with that pooling.

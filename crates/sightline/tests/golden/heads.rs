@@ -4,12 +4,21 @@
 mod cgd;
 #[path = "heads/given.rs"]
 mod given;
+#[path = "heads/token.rs"]
+mod token;
+#[path = "heads/token_modules.rs"]
+mod token_modules;
 
 use crate::case::{Case, Outputs};
 
 pub(crate) fn run(case: &Case) -> Result<Outputs, String> {
     match case.name.as_str() {
         name if name.starts_with("cgd_") => cgd::run(case),
+        "arcface_token" => token_modules::arcface(case),
+        "rmac_maps" => token_modules::rmac_maps(case),
+        name if name.starts_with("token_refine") => token_modules::refinement(case),
+        name if name.starts_with("token_vladlayer") => token_modules::vlad_layer(case),
+        name if name.starts_with("token_") => token::run(case),
         name => Err(format!("the harness does not know the case {name}")),
     }
 }

@@ -17,35 +17,72 @@ pub(crate) fn whole(params: &Json, key: &str) -> Result<usize, String> {
     Ok(value as usize)
 }
 
+/// A list of numbers of the parameters.
+pub(crate) fn numbers(params: &Json, key: &str) -> Result<Vec<f64>, String> {
+    serde_json::from_value(params[key].clone()).map_err(|error| format!("{key}: {error}"))
+}
+
+/// A number of the parameters.
+pub(crate) fn number(params: &Json, key: &str) -> Result<f32, String> {
+    let value = params[key].as_f64().ok_or(format!("the case lacks {key}"))?;
+    Ok(value as f32)
+}
+
+/// Class labels, `params.labels`.
+pub(crate) fn labels(case: &Case) -> Result<Vec<usize>, String> {
+    serde_json::from_value(case.params["labels"].clone()).map_err(text)
+}
+
 /// The weights of a case, `params.weights`.
 pub(crate) fn weights(case: &Case, wanted: &[Wanted]) -> Result<Weights<'static>, String> {
-    let rules = &case.params["weights"];
-    let seed = rules["seed"].as_u64().ok_or("the weights have no seed")?;
+    weights_behind(case, wanted, "")
+}
+
+/// As [`weights`], of a part of a network, whose names in the case lack that prefix.
+pub(crate) fn weights_behind(
+    case: &Case,
+    wanted: &[Wanted],
+    prefix: &str,
+) -> Result<Weights<'static>, String> {
     let mut weights = Weights::new();
     for wanted in wanted.iter().filter(|wanted| !wanted.optional) {
-        let (name, shape) = (wanted.name.as_str(), &wanted.shape[..]);
-        let count = shape.iter().product();
-        let values = if let Some(value) = rules["constant"][name].as_f64() {
-            vec![value as f32; count]
-        } else if let Some(pair) = rules["a_plus_b_u"].get(name) {
-            let [a, b]: [f64; 2] = serde_json::from_value(pair.clone()).map_err(text)?;
-            let u = formula::uniform(name, seed, count);
-            u.into_iter().map(|u| (a + b * u) as f32).collect()
-        } else {
-            formula::parameter(name, shape, seed)
-        };
-        weights.insert(name, shape, values);
+        let name = wanted.name.strip_prefix(prefix).unwrap_or(&wanted.name);
+        let values = parameter(case, name, &wanted.shape)?;
+        weights.insert(&wanted.name, &wanted.shape, values);
     }
     Ok(weights)
 }
 
+/// The values of one entry of `params.weights`.
+pub(crate) fn parameter(case: &Case, name: &str, shape: &[usize]) -> Result<Vec<f32>, String> {
+    let rules = &case.params["weights"];
+    let seed = rules["seed"].as_u64().ok_or("the weights have no seed")?;
+    let count = shape.iter().product();
+    if let Some(value) = rules["constant"][name].as_f64() {
+        return Ok(vec![value as f32; count]);
+    }
+    let Some(pair) = rules["a_plus_b_u"].get(name) else {
+        return Ok(formula::parameter(name, shape, seed));
+    };
+    let [a, b]: [f64; 2] = serde_json::from_value(pair.clone()).map_err(text)?;
+    let u = formula::uniform(name, seed, count);
+    Ok(u.into_iter().map(|u| (a + b * u) as f32).collect())
+}
+
 /// The input of a case, `params.input`.
 pub(crate) fn input(case: &Case) -> Result<Tensor, String> {
+    let shape = &case.params["input"]["shape"];
+    input_of(case, serde_json::from_value(shape.clone()).map_err(text)?)
+}
+
+/// As [`input`], of that shape.
+pub(crate) fn input_of(case: &Case, shape: Vec<usize>) -> Result<Tensor, String> {
     let params = &case.params["input"];
-    let shape: Vec<usize> = serde_json::from_value(params["shape"].clone()).map_err(text)?;
     let name = params["name"].as_str().ok_or("the input has no name")?;
     let seed = params["seed"].as_u64().ok_or("the input has no seed")?;
     let kind = params["kind"].as_str().ok_or("the input has no kind")?;
+    // Some say the shape's letters beside.
+    let kind = kind.split_once(", shape [").map_or(kind, |(kind, _)| kind);
     let image = formula::uniform(name, seed, shape.iter().product());
     let mut data: Vec<f32> = image.into_iter().map(|u| (1.5 * u) as f32).collect();
     if kind == "max(0, image)" {
@@ -126,4 +163,43 @@ pub(crate) fn plain<const D: usize>(tensor: BurnTensor<D>) -> Result<Tensor, Str
     let values = tensor.into_data().try_to_vec::<f32>();
     let values = values.map_err(|error| format!("{error:?}"))?;
     Tensor::new(&shape, values).map_err(text)
+}
+
+/// What a case wants of gradients (their lengths) and of statistics after the pass, by names that lack `prefix`, from the
+/// modules that have them.
+pub(crate) fn after_training(
+    case: &Case,
+    outputs: &mut Outputs,
+    prefix: &str,
+    gradient: &dyn Fn(&str) -> Option<Tensor>,
+    values: &dyn Fn(&str) -> Option<Tensor>,
+) -> Result<(), String> {
+    for full in case.names("out.grad_norm.") {
+        let name = full.trim_start_matches("out.grad_norm.");
+        let gradient = gradient(&format!("{prefix}{name}"));
+        let gradient = gradient.ok_or_else(|| format!("{name} has no gradient"))?;
+        let squares = gradient.data.iter().map(|value| f64::from(*value).powi(2));
+        let norm = squares.sum::<f64>().sqrt() as f32;
+        outputs.f32(&format!("grad_norm.{name}"), &[1], vec![norm]);
+    }
+    for full in case.names("out.after.") {
+        let name = full.trim_start_matches("out.after.");
+        let values = values(&format!("{prefix}{name}"));
+        let values = values.ok_or_else(|| format!("there is no {name}"))?;
+        outputs.f32(&format!("after.{name}"), &values.shape, values.data);
+    }
+    Ok(())
+}
+
+/// The mean over all places of a map, `[N, C, H, W]` -> `[N, C]`.
+pub(crate) fn mean_of_map(map: &Tensor) -> Tensor {
+    let places: usize = map.shape[2..].iter().product();
+    let mean = |plane: &[f32]| {
+        let sum: f64 = plane.iter().map(|value| f64::from(*value)).sum();
+        (sum / places as f64) as f32
+    };
+    Tensor {
+        shape: map.shape[..2].to_vec(),
+        data: map.data.chunks(places.max(1)).map(mean).collect(),
+    }
 }
