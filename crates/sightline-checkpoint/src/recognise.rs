@@ -262,6 +262,44 @@ mod tests {
     }
 
     #[test]
+    fn cvnet_has_delgs_prefix_and_nothing_else_of_it() {
+        let known = |more: &[&str], stages: &[usize]| {
+            let blocks = stages.iter().enumerate().flat_map(|(stage, count)| {
+                (1..=*count).map(move |block| format!("globalmodel.s{}.b{block}.f.c.weight", stage + 1))
+            });
+            let names: Vec<String> = blocks.chain(more.iter().map(|name| (*name).to_owned())).collect();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            recognise(&Value::dict([("model_state", weights(&names))]))
+        };
+        let all = [3, 4, 6, 3];
+        for (more, stages, project, architecture) in [
+            (
+                &["globalmodel.head.fc.weight"][..],
+                &all[..],
+                Project::Superglobal,
+                "resnet50/superglobal",
+            ),
+            (&["localmodel.conv1.weight"], &all, Project::Delg, "resnet50/delg"),
+            (
+                &["desc_cls.weight"],
+                &[3, 4, 23, 3],
+                Project::Delg,
+                "resnet101/delg",
+            ),
+            (
+                &["localmodel.conv1.weight"],
+                &all[..3],
+                Project::Delg,
+                "resnet50:layer3/delf",
+            ),
+        ] {
+            let known = known(more, stages);
+            assert_eq!(known.project, project, "{more:?}");
+            assert_eq!(known.architecture.as_deref(), Some(architecture));
+        }
+    }
+
+    #[test]
     fn prefixes_of_data_parallel_training_are_taken_off() {
         let state = weights(&[
             "module.conv1.weight",

@@ -46,7 +46,7 @@ pub use alpha_qe::{Expansion, ExpansionError};
 pub use error::SetError;
 pub use join::{Part, join_order};
 pub use merge::merge;
-pub use scales::{ScalePooling, how_over_scales, superglobal_power};
+pub use scales::{ScalePooling, how_over_scales, superglobal_power, superglobal_scales};
 pub use set::{DescriptorSet, RowType, Shard};
 pub use sides::{open_sides, side_files};
 pub use whitening::{

@@ -165,6 +165,18 @@ impl ScalePooling {
     }
 }
 
+/// The scales of SuperGlobal's evaluation with 1, 3 or 5 of them, in its order; it has no other numbers of scales.
+#[must_use]
+pub fn superglobal_scales(count: usize) -> Option<&'static [f64]> {
+    const ALL: [f64; 5] = [0.5, 0.7071, 1.0, 1.4142, 2.0];
+    match count {
+        1 => Some(&ALL[2..3]),
+        3 => Some(&ALL[1..4]),
+        5 => Some(&ALL),
+        _ => None,
+    }
+}
+
 /// SuperGlobal's power form over a smallest value of the caller's choice (that of a whole batch, say), before the normalisation;
 /// see [`ScalePooling::SuperglobalPower`].
 #[must_use]

@@ -142,12 +142,12 @@ fn transform_texts_are_passes_and_two_spellings_are_one_recipe() {
 #[test]
 fn scales_follow_the_recipe() {
     let image = picture(40, 30);
-    let scales = |name: &str| {
-        let recipe = Recipe::named(name).unwrap();
+    let all = |recipe: &Recipe| {
         recipe
             .prepare_scales(&file(&image), None, LIMIT, &[1.0, 0.5, 1.3])
             .unwrap()
     };
+    let scales = |name: &str| all(&Recipe::named(name).unwrap());
     for name in ["cirtorch", "how", "delg", "superglobal"] {
         let tensors = scales(name);
         let sizes: Vec<_> = tensors
@@ -157,8 +157,9 @@ fn scales_follow_the_recipe() {
         assert_eq!(sizes, [(40, 30), (20, 15), (52, 39)], "{name}");
     }
     // At one half, interpolated tensors and pixels are the mean of 2 x 2 alike, up to the rounding of bytes.
-    let (delg, superglobal) = (scales("delg"), scales("superglobal"));
-    for (a, b) in delg[1].data.iter().zip(&superglobal[1].data) {
+    let mut loader = Recipe::named("superglobal").unwrap();
+    loader.set("scales", "pixels-area-or-linear".into()).unwrap();
+    for (a, b) in scales("delg")[1].data.iter().zip(&all(&loader)[1].data) {
         assert!((a - b).abs() <= 0.5 / 255.0 / 0.224 + 1e-5, "{a} and {b}");
     }
     // Where the sizes are not exactly the scale, coordinates by the scale and by the sizes differ.

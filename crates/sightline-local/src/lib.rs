@@ -7,11 +7,13 @@
 pub mod asmk;
 mod codebook;
 mod codebook_training;
+mod delg_selection;
 mod extraction;
 mod feature_file;
 mod features;
 mod network;
 mod select;
+mod suppression;
 mod vlad;
 mod vlad_set;
 
@@ -19,6 +21,7 @@ pub use codebook::{Codebook, CodebookError, Trained, codebook_size};
 pub use codebook_training::{
     TrainingError, TrainingFeatures, remove_training_state, train_codebook, training_points,
 };
+pub use delg_selection::{AttentionThreshold, DELG_SCALES, DelgFeatures, DelgSelection, ReceptiveField};
 pub use extraction::{LocalExtractError, LocalReport, extract_local};
 pub use feature_file::{
     FeatureFile, FeatureFileError, FeatureHeader, FeatureWriter, LocalView, merge_features,
@@ -26,5 +29,6 @@ pub use feature_file::{
 pub use features::LocalFeatures;
 pub use network::{CellGrid, LocalNetwork, Selection};
 pub use select::{ScaleMap, Selected, largest_strength, strongest};
+pub use suppression::{Kept, suppress};
 pub use vlad::{VladNormalisation, vlad};
 pub use vlad_set::{VladSetError, write_vlad_set};

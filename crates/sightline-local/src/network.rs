@@ -5,6 +5,7 @@ use sightline_extract::{Describe, ExtractError, Failure, check_finite, list_outp
 use sightline_image::ImageTensor;
 use sightline_plan::{Executor, Tensor};
 
+use crate::delg_selection::DelgSelection;
 use crate::features::LocalFeatures;
 use crate::select::{ScaleMap, largest_strength, strongest};
 
@@ -18,13 +19,16 @@ pub struct CellGrid {
 }
 
 /// Which features of a picture are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Selection {
     /// The strongest over all scales, strengths divided by the largest (HOW).
     Strongest {
         /// At most so many; none: all.
         features: Option<usize>,
     },
+    /// Those of DELG and DELF: above a threshold at each scale, those that lie on better ones suppressed, divided by their
+    /// length; strengths as the network gives them, places by the receptive fields.
+    Delg(DelgSelection),
 }
 
 /// An executor whose outputs are a map of local features and one of their strengths, together with what comes after it: the
@@ -131,36 +135,17 @@ impl<'a> LocalNetwork<'a> {
             maps.iter()
                 .flat_map(|map| map.features.iter().chain(map.strengths)),
         )?;
-        let Selection::Strongest { features: most } = self.selection;
-        let largest = largest_strength(&maps);
-        let kept = strongest(&maps, most);
         let whole = LocalNetwork::prepared_scales(self.scales)
             .iter()
             .position(|scale| *scale == 1.0);
         let Some(whole) = whole.and_then(|pass| tensors.get(pass)) else {
             return Err(Failure::Pictures("It was not prepared at scale 1.".to_owned()));
         };
-        let mut features = LocalFeatures {
-            dim: outputs.first().map_or(0, |[features, _]| features.shape[1]),
-            size: [whole.height, whole.width],
-            ..LocalFeatures::default()
+        let mut features = match self.selection {
+            Selection::Strongest { features } => self.strongest(&maps, features, tensors, whole),
+            Selection::Delg(rule) => rule.select(&maps, [whole.height, whole.width]).features,
         };
-        for one in &kept {
-            features
-                .descriptors
-                .extend(maps[one.map].descriptor(one.x, one.y));
-            features.strengths.push(one.strength / largest);
-            features.scales.push(one.scale.to_f32());
-            let scaled = &tensors[one.map];
-            let pixel = |cell: usize, side: usize, scaled_side: usize| {
-                let at = self.grid.stride * cell as f32 + self.grid.offset;
-                (at + 0.5) * (side as f32 / scaled_side as f32) - 0.5
-            };
-            features.places.push([
-                pixel(one.x, whole.width, scaled.width),
-                pixel(one.y, whole.height, scaled.height),
-            ]);
-        }
+        features.dim = outputs.first().map_or(0, |[features, _]| features.shape[1]);
         if let Some(whitening) = self.whitening {
             if whitening.input_dim() != features.dim {
                 return Err(Failure::All(ExtractError::Dimension {
@@ -176,6 +161,38 @@ impl<'a> LocalNetwork<'a> {
             check_finite(&features.descriptors)?;
         }
         Ok(features)
+    }
+
+    /// The `most` strongest of all maps, which are those of `tensors`, scaled from `whole`; their length is not set.
+    fn strongest(
+        &self,
+        maps: &[ScaleMap<'_>],
+        most: Option<usize>,
+        tensors: &[ImageTensor],
+        whole: &ImageTensor,
+    ) -> LocalFeatures {
+        let largest = largest_strength(maps);
+        let mut features = LocalFeatures {
+            size: [whole.height, whole.width],
+            ..LocalFeatures::default()
+        };
+        for one in strongest(maps, most) {
+            features
+                .descriptors
+                .extend(maps[one.map].descriptor(one.x, one.y));
+            features.strengths.push(one.strength / largest);
+            features.scales.push(one.scale.to_f32());
+            let scaled = &tensors[one.map];
+            let pixel = |cell: usize, side: usize, scaled_side: usize| {
+                let at = self.grid.stride * cell as f32 + self.grid.offset;
+                (at + 0.5) * (side as f32 / scaled_side as f32) - 0.5
+            };
+            features.places.push([
+                pixel(one.x, whole.width, scaled.width),
+                pixel(one.y, whole.height, scaled.height),
+            ]);
+        }
+        features
     }
 }
 

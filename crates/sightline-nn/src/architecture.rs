@@ -147,6 +147,11 @@ impl Architecture {
         self.trunk.last_map(self.head.naming())
     }
 
+    /// The shortest side of a picture, in pixels, that the network can describe.
+    pub fn shortest_side(&self) -> usize {
+        self.trunk.side_for_map(self.head.least_map())
+    }
+
     /// Length of the descriptor.
     pub fn dim(&self) -> usize {
         self.head.dim(self.trunk.channels())
@@ -222,6 +227,18 @@ mod tests {
             "resnet34/token-netvlad-k8-d256-h4",
             "vgg16/how-out64-smooth5",
             "resnet18:layer3/how-unreduced",
+            "resnet50/delg",
+            "resnet101/delg-out256-classes81313",
+            "resnet50/delg-classes",
+            "resnet50:layer3/delf",
+            "resnet101/superglobal",
+            "resnet50/superglobal-out96-norelup-norgem-nogemp",
+            "resnet50/superglobal-relup0.02-gemp5",
+            "resnet101/gem-relup-rgem-gemp",
+            "vgg16/gem-p2.5-rgem3",
+            "resnet101/cir-gem-w-relup",
+            "resnet18/cir-gemmp-gemp",
+            "resnet101/dir-gem-out128-p2.7-rgem",
         ] {
             assert_eq!(Architecture::parse(name).unwrap().to_string(), name);
         }
@@ -264,6 +281,9 @@ mod tests {
         assert!(message("resnet50/token-l0").contains("the head `token` has no option `l0`"));
         assert!(message("resnet50:layer3/token-delg").contains("follows whole ResNets and ResNeXts only"));
         assert!(message("resnet50/gem-pnan").contains("has no option `pnan`"));
+        assert!(message("resnet50/mac-rgem").contains("the head `mac` has no option `rgem`"));
+        assert!(message("vgg16/gem-relup").contains("the option `relup` changes the blocks of ResNets"));
+        assert!(message("resnet50:layer3/delg").contains("follows whole ResNets and ResNeXts only"));
         assert!(message("resnet50/how-smooth4").contains("the head `how` has no option `smooth4`"));
         assert!(message("resnet50/classifier-out0").contains("has no option `out0`"));
         assert!(message("resnet50/cgd-SS").contains("the head `cgd` has no option `SS`"));

@@ -111,7 +111,7 @@ fn failed(shape: [usize; 4], reason: String) -> RunError {
 impl Executor for BurnExecutor {
     fn run(&mut self, input: &PlainTensor) -> Result<Vec<(String, PlainTensor)>, RunError> {
         let shape @ [batch, c, h, w] = check_batch(input, Some(3))?;
-        let shortest = self.network.architecture().trunk().shortest_side();
+        let shortest = self.network.architecture().shortest_side();
         if h.min(w) < shortest {
             let architecture = self.network.architecture();
             let reason = format!("{architecture} needs pictures of at least {shortest} x {shortest} pixels");

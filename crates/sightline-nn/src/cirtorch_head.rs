@@ -70,8 +70,8 @@ impl CirtorchHead {
             "w" => self.whitening = true,
             "lw" => self.local_whitening = true,
             "r" => self.regional = Some(RegionalPooling::LEVELS),
-            _ => match option.strip_prefix('r') {
-                Some(levels) => self.regional = Some(read_levels(levels)?),
+            _ => match option.strip_prefix('r').and_then(read_levels) {
+                Some(levels) => self.regional = Some(levels),
                 None => self.pooling.apply(option)?,
             },
         }

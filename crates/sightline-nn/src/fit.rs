@@ -5,7 +5,7 @@ use crate::head::Head;
 use crate::parameters::{Parameters, Wanted};
 use crate::pooling::PoolingKind;
 use crate::trunk::{Naming, Trunk, TrunkModule};
-use crate::weights::Weights;
+use crate::weights::{Weights, without_prefix};
 use std::collections::BTreeSet;
 
 /// At most this many architectures are named to the user: the weights of two of CGD's descriptors fit as many.
@@ -25,12 +25,7 @@ struct Fit {
 /// that holds a power was trained with it; poolings without parameters fit every file).
 pub(crate) fn fitting(weights: &Weights<'_>) -> Vec<String> {
     let mut fits = Vec::new();
-    for naming in [
-        Naming::Torchvision,
-        Naming::Dirtorch,
-        Naming::Cirtorch,
-        Naming::Token,
-    ] {
+    for naming in Naming::ALL {
         let heads: Vec<Head> = Head::known()
             .into_iter()
             .filter(|head| head.naming() == naming)
@@ -126,19 +121,24 @@ pub(crate) fn unused(architecture: &Architecture, weights: &Weights<'_>) -> (Vec
     let whole = Architecture::new(architecture.trunk().whole(), architecture.head().clone());
     let whole = whole.map(|whole| names(&whole)).unwrap_or_default();
     let (mut beyond, mut unknown) = (Vec::new(), Vec::new());
-    for name in weights.names().filter(|name| !own.contains(*name)) {
-        // The counter of a batch norm belongs to the batch norm.
-        let owner = name
-            .strip_suffix("num_batches_tracked")
-            .map(|norm| format!("{norm}running_mean"));
-        if owner.as_ref().is_some_and(|owner| own.contains(owner)) {
+    for name in weights.names() {
+        // Tensors are found behind the prefix of CVNet's files too; the counter of a batch norm belongs to the batch norm.
+        let forms = [name, without_prefix(name)];
+        let held = |names: &BTreeSet<String>| {
+            forms.iter().any(|form| {
+                let norm = form.strip_suffix("num_batches_tracked");
+                let owner = norm.map(|norm| format!("{norm}running_mean"));
+                names.contains(*form) || owner.is_some_and(|owner| names.contains(&owner))
+            })
+        };
+        if held(&own) {
             continue;
         }
-        if whole.contains(name)
-            || owner.is_some_and(|owner| whole.contains(&owner))
+        if held(&whole)
             || matches!(name, "fc.weight" | "fc.bias")
             || name.starts_with("classifier.")
             || name.starts_with("classifier_block")
+            || forms.iter().any(|form| architecture.head().does_without(form))
         {
             beyond.push(name.to_owned());
         } else {

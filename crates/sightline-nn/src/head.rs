@@ -1,10 +1,12 @@
 //! What follows the trunk: its names, and from a feature map to a descriptor.
 
 use crate::Ops;
+use crate::attention_branch::DELG_LOCAL_DIM;
 use crate::cgd_head::{CgdForm, CgdHead};
 use crate::cgd_module::CgdModule;
 use crate::cgd_tf_module::CgdTfModule;
 use crate::cirtorch_head::{CirtorchHead, CirtorchModule};
+use crate::delg_head::{DelfModule, DelgHead, DelgModule};
 use crate::dirtorch_head::{DirtorchHead, DirtorchModule};
 use crate::fpn_head::{FpnHead, FpnModule};
 use crate::how_head::{HowHead, HowModule};
@@ -14,7 +16,9 @@ use crate::normalise::l2_normalise;
 use crate::parameters::{Parameters, TensorProblem, Wanted};
 use crate::pooling::{Pooling, PoolingKind, Power};
 use crate::reference_head::{ReferenceHead, ReferenceModule};
+use crate::relup::Relup;
 use crate::resnet;
+use crate::superglobal_head::{SuperGlobalHead, SuperGlobalModule};
 use crate::token_project::{TokenHead, TokenHeadModule};
 use crate::trunk::{Naming, Trunk};
 use crate::weights::Weights;
@@ -26,7 +30,8 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Head {
     /// Sightline's own: pooling, then L2 with max(norm, 1e-12). Names `gem`, `mac`, `spoc`, `rmac`; `gem-p2.5` for
-    /// another power where the file holds none, `rmac-l4` for another number of levels.
+    /// another power where the file holds none, `gem-relup-rgem-gemp` for SuperGlobal's changes, `rmac-l4` for another
+    /// number of levels.
     Pooled(PoolingKind),
     /// dirtorch's `ResNet_RMAC`. Names `dir-gem`, `dir-max`, `dir-avg`.
     Dirtorch(DirtorchHead),
@@ -50,6 +55,12 @@ pub enum Head {
     Cgd(CgdHead),
     /// The TensorFlow project's simple reference model. Name `cgd-tf-reference`.
     Reference(ReferenceHead),
+    /// DELG's two branches: a global descriptor, and local features with an attention. Name `delg`.
+    Delg(DelgHead),
+    /// DELG's local features alone, and the mean of them. Name `delf`.
+    Delf,
+    /// SuperGlobal's behind CVNet's trunk. Name `superglobal`.
+    SuperGlobal(SuperGlobalHead),
 }
 
 const OWN: [(&str, PoolingKind); 4] = [
@@ -74,9 +85,14 @@ impl Head {
             .chain([("classifier", Self::Classifier { classes: None })])
             .chain(cirtorch)
             .chain(TokenHead::all().map(|(name, head)| (name, Self::Token(head))))
-            .chain([("how", Self::How(HowHead::new()))])
             .chain(CgdHead::all().map(|(name, head)| (name, Self::Cgd(head))))
             .chain([("cgd-tf-reference", Self::Reference(ReferenceHead::new()))])
+            .chain([
+                ("how", Self::How(HowHead::new())),
+                ("delg", Self::Delg(DelgHead::default())),
+                ("delf", Self::Delf),
+                ("superglobal", Self::SuperGlobal(SuperGlobalHead::new())),
+            ])
             .collect()
     }
 
@@ -119,6 +135,9 @@ impl Head {
             Self::Token(head) => head.apply(option),
             Self::Cgd(head) => head.apply(option),
             Self::Reference(head) => head.apply(option),
+            Self::Delg(head) => head.apply(option),
+            Self::Delf => None,
+            Self::SuperGlobal(head) => head.apply(option),
             Self::Classifier { classes } => {
                 *classes = Some(read_size(option.strip_prefix("out")?)?);
                 Some(())
@@ -133,13 +152,25 @@ impl Head {
             Trunk::Keras(_) | Trunk::Sequence(_) => None,
         };
         match self {
+            Self::Pooled(_) | Self::Cirtorch(_)
+                if residual.is_none() && self.in_trunk() != Relup::default() =>
+            {
+                Some(
+                    "the option `relup` changes the blocks of ResNets and ResNeXts, and this trunk has none"
+                        .to_owned(),
+                )
+            }
             Self::Pooled(_) | Self::Cirtorch(_) | Self::How(_) | Self::Cgd(_) => None,
             Self::Token(head) => (head.takes_two_maps()
                 && residual.filter(|trunk| trunk.last_stage() == 4).is_none())
             .then(|| format!("the head `{self}` follows whole ResNets and ResNeXts only")),
             Self::Reference(_) => (!matches!(trunk, Trunk::Keras(_)) || trunk != trunk.whole())
                 .then(|| format!("the head `{self}` follows whole Keras ResNets only")),
-            Self::Dirtorch(_) | Self::Classifier { .. } => residual
+            Self::Delg(_) => residual
+                .filter(|trunk| trunk.last_stage() == 4)
+                .is_none()
+                .then(|| format!("the head `{self}` follows whole ResNets and ResNeXts only")),
+            Self::Dirtorch(_) | Self::Classifier { .. } | Self::Delf | Self::SuperGlobal(_) => residual
                 .is_none()
                 .then(|| format!("the head `{self}` follows ResNets and ResNeXts only")),
             Self::Fpn(_) => residual
@@ -162,6 +193,8 @@ impl Head {
                 CgdForm::TensorFlow => Naming::Torchvision,
             },
             Self::Reference(_) => Naming::Torchvision,
+            Self::Delg(_) | Self::Delf => Naming::Delg,
+            Self::SuperGlobal(_) => Naming::Pycls,
         }
     }
 
@@ -186,8 +219,44 @@ impl Head {
             Self::Token(head) => head.sized_by(weights),
             Self::Cgd(head) => head.sized_by(weights),
             Self::Reference(head) => head.sized_by(weights),
-            Self::Pooled(_) | Self::Cirtorch(_) => {}
+            Self::Delg(head) => head.sized_by(weights),
+            Self::SuperGlobal(head) => head.out_dim = head.out_dim.or(rows("head.fc")),
+            Self::Pooled(_) | Self::Cirtorch(_) | Self::Delf => {}
         }
+    }
+
+    /// What the trunk has of SuperGlobal's changes.
+    pub(crate) fn in_trunk(&self) -> Relup {
+        match self {
+            Self::Pooled(pooling) => pooling.changes().in_trunk(),
+            Self::Cirtorch(head) => head.pooling.changes().in_trunk(),
+            Self::Dirtorch(head) => head.pooling.changes().in_trunk(),
+            Self::SuperGlobal(head) => head.in_trunk(),
+            _ => Relup::default(),
+        }
+    }
+
+    /// The least height and width of the map that it pools.
+    pub(crate) fn least_map(&self) -> usize {
+        match self {
+            Self::Pooled(pooling) => pooling.changes().least_map(),
+            Self::Cirtorch(head) => head.pooling.changes().least_map(),
+            Self::Dirtorch(head) => head.pooling.changes().least_map(),
+            Self::SuperGlobal(head) => head.changes.least_map(),
+            _ => 1,
+        }
+    }
+
+    /// Whether it is known that files hold that tensor and that the network does without: classifiers of training, and
+    /// parts of CVNet that only its re-ranking uses.
+    pub(crate) fn does_without(&self, tensor: &str) -> bool {
+        let beyond: &[&str] = match self {
+            Self::Delg(_) => &["desc_cls.", "att_cls."],
+            Self::Delf => &["desc_cls.", "att_cls.", "globalmodel.head."],
+            Self::SuperGlobal(_) => &["seb1.", "seb2.", "sefc.", "pool."],
+            _ => &[],
+        };
+        beyond.iter().any(|start| tensor.starts_with(start))
     }
 
     /// Whether what it pools depends on the size of the map, so that it is recorded for one size of pictures only.
@@ -211,13 +280,14 @@ impl Head {
     /// Whether it yields a map of local features besides a global descriptor
     /// ([`Network::record_local`](crate::Network::record_local)).
     pub fn has_local(&self) -> bool {
-        matches!(self, Self::How(_))
+        matches!(self, Self::How(_) | Self::Delg(_) | Self::Delf)
     }
 
     /// Length of its local features behind a map of that many channels; none where there are none.
     pub fn local_dim(&self, channels: usize) -> Option<usize> {
         match self {
             Self::How(head) => Some(head.dim(channels)),
+            Self::Delg(_) | Self::Delf => Some(DELG_LOCAL_DIM),
             _ => None,
         }
     }
@@ -232,6 +302,9 @@ impl Head {
             Self::Token(head) => head.dim(channels),
             Self::Cgd(head) => head.dim(),
             Self::Reference(_) => ReferenceHead::dim(),
+            Self::Delg(head) => head.dim(),
+            Self::Delf => DELG_LOCAL_DIM,
+            Self::SuperGlobal(head) => head.dim(),
             Self::Pooled(_) | Self::Cirtorch(_) => channels,
         }
     }
@@ -261,6 +334,9 @@ impl fmt::Display for Head {
             Self::Token(head) => head.fmt(f),
             Self::Cgd(head) => head.fmt(f),
             Self::Reference(head) => head.fmt(f),
+            Self::Delg(head) => head.fmt(f),
+            Self::Delf => write!(f, "delf"),
+            Self::SuperGlobal(head) => head.fmt(f),
         }
     }
 }
@@ -290,6 +366,12 @@ pub enum HeadModule {
     CgdTf(CgdTfModule),
     /// Of [`Head::Reference`].
     Reference(ReferenceModule),
+    /// Of [`Head::Delg`].
+    Delg(DelgModule),
+    /// Of [`Head::Delf`].
+    Delf(DelfModule),
+    /// Of [`Head::SuperGlobal`].
+    SuperGlobal(SuperGlobalModule),
 }
 
 impl HeadModule {
@@ -340,6 +422,9 @@ impl HeadModule {
                 CgdForm::TensorFlow => Self::CgdTf(CgdTfModule::take(parameters, head, channels)),
             },
             Head::Reference(head) => Self::Reference(ReferenceModule::take(parameters, head, channels)),
+            Head::Delg(head) => Self::Delg(DelgModule::take(parameters, head, channels)),
+            Head::Delf => Self::Delf(DelfModule::take(parameters, channels)),
+            Head::SuperGlobal(head) => Self::SuperGlobal(SuperGlobalModule::take(parameters, head, channels)),
         }
     }
 
@@ -348,6 +433,7 @@ impl HeadModule {
         match self {
             Self::Fpn(_) => map == "layer3",
             Self::Token(head) => head.early() == Some(map),
+            Self::Delg(_) => map == DelgModule::EARLY,
             _ => false,
         }
     }
@@ -395,6 +481,9 @@ impl HeadModule {
             Self::Cgd(head) => head.forward(ops, &x),
             Self::CgdTf(head) => head.forward(ops, &x),
             Self::Reference(head) => head.forward(ops, x),
+            Self::Delg(head) => head.global(ops, x),
+            Self::Delf(head) => head.forward(ops, x),
+            Self::SuperGlobal(head) => head.forward(ops, x),
         }
     }
 
@@ -415,10 +504,12 @@ impl HeadModule {
         &self,
         ops: &mut O,
         x: O::T<4>,
-        _early: Option<O::T<4>>,
+        early: Option<O::T<4>>,
     ) -> Option<LocalMaps<O::T<4>>> {
         match self {
             Self::How(head) => Some(head.local(ops, x)),
+            Self::Delg(head) => early.map(|early| head.local(ops, early)),
+            Self::Delf(head) => Some(head.local(ops, x)),
             _ => None,
         }
     }

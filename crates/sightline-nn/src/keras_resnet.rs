@@ -182,7 +182,7 @@ impl KerasResNet {
                     Convolution::default(),
                 ),
             ];
-            blocks.push(Block { steps, shortcut });
+            blocks.push(Block::of(steps, shortcut));
             inputs = outputs;
         }
         Self { stem, blocks, trunk }

@@ -106,7 +106,7 @@ impl Network {
     pub(crate) fn take(parameters: &mut Parameters<'_>, architecture: &Architecture) -> Self {
         let (trunk, head) = (architecture.trunk(), architecture.head());
         Self {
-            trunk: TrunkModule::take(parameters, trunk, head.naming()),
+            trunk: TrunkModule::take(parameters, trunk, head.naming()).with_relup(head.in_trunk()),
             head: HeadModule::take(parameters, head, trunk.channels(), trunk.dirtorch_linear()),
             architecture: architecture.clone(),
             unused: Unused::default(),
@@ -148,6 +148,20 @@ impl Network {
         image: O::T<4>,
         tap: &mut dyn FnMut(&str, &O::T<4>),
     ) -> O::T<2> {
+        let (map, early) = self.maps(ops, image, tap);
+        let map = self.head.before_pooling(ops, map);
+        self.head.pool(ops, map, early, tap)
+    }
+
+    /// `[N, 3, H, W]` -> the trunk's last map, and the map from its middle that the head wants besides, if any (stage 3's
+    /// for DELG and feature pyramids); `tap` as in [`Network::forward`]. With the head's own forward pass behind it, either part may
+    /// train its batch norms by itself.
+    pub fn maps<O: Ops>(
+        &self,
+        ops: &mut O,
+        image: O::T<4>,
+        tap: &mut dyn FnMut(&str, &O::T<4>),
+    ) -> (O::T<4>, Option<O::T<4>>) {
         let mut early = None;
         let map = self.trunk.forward(ops, image, &mut |name, map| {
             if self.head.wants(name) {
@@ -155,30 +169,13 @@ impl Network {
             }
             tap(name, map);
         });
-        let map = self.head.before_pooling(ops, map);
-        self.head.pool(ops, map, early, tap)
-    }
-
-    /// `[N, 3, H, W]` -> the map that leaves the trunk; `tap` as in [`Network::forward`]. With the head's own forward pass
-    /// behind it, either part may train its batch norms by itself.
-    pub fn trunk_map<O: Ops>(
-        &self,
-        ops: &mut O,
-        image: O::T<4>,
-        tap: &mut dyn FnMut(&str, &O::T<4>),
-    ) -> O::T<4> {
-        self.trunk.forward(ops, image, tap)
+        (map, early)
     }
 
     /// `[N, 3, H, W]` -> local features and their strengths; none where the head has none
     /// ([`Head::has_local`](crate::Head::has_local)).
     pub fn forward_local<O: Ops>(&self, ops: &mut O, image: O::T<4>) -> Option<LocalMaps<O::T<4>>> {
-        let mut early = None;
-        let map = self.trunk.forward(ops, image, &mut |name, map| {
-            if self.head.wants(name) {
-                early = Some(map.clone());
-            }
-        });
+        let (map, early) = self.maps(ops, image, &mut |_, _| {});
         let map = self.head.before_pooling(ops, map);
         self.head.local(ops, map, early)
     }
@@ -236,7 +233,7 @@ impl Network {
     /// # Errors
     /// As [`Network::record`] or [`Network::record_for`].
     pub fn record_with_maps(&self, size: Option<[usize; 2]>, names: &[&str]) -> Result<Plan, RecordError> {
-        let shortest = self.architecture.trunk().shortest_side();
+        let shortest = self.architecture.shortest_side();
         let only = self.architecture.head().picture_size();
         let (mut recorder, image) = match size.or(only) {
             Some(size) if only.is_some_and(|only| only != size) => {

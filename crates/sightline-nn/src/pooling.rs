@@ -4,6 +4,7 @@ mod gem;
 mod regional;
 mod regions;
 mod rmac;
+mod superglobal;
 
 use crate::Ops;
 use crate::parameters::Parameters;
@@ -16,6 +17,9 @@ pub use gem::{GEM_EPSILON, gem, gem_fixed};
 pub use regional::RegionalPooling;
 pub use regions::regions;
 pub use rmac::{RMAC_EPSILON, rmac};
+pub use superglobal::{
+    GEM_PLUS_EPSILON, GEM_PLUS_POWER, REGIONAL_GEM_POWER, REGIONAL_GEM_SIDE, SuperGlobal, regional_gem,
+};
 
 /// Which pooling.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,6 +33,15 @@ pub enum PoolingKind {
     GemPerChannel {
         /// The power where no file gives it.
         p: f32,
+    },
+    /// Generalised mean with some of SuperGlobal's changes.
+    SuperGlobal {
+        /// The power where no file gives it.
+        p: f32,
+        /// Whether there is a learned power for each channel, or one for all.
+        per_channel: bool,
+        /// The changes.
+        changes: SuperGlobal,
     },
     /// Maximum.
     Mac,
@@ -50,8 +63,11 @@ impl PoolingKind {
     /// Its word in the names of Sightline's and cirtorch's heads.
     pub(crate) fn word(self) -> &'static str {
         match self {
-            Self::Gem { .. } => "gem",
-            Self::GemPerChannel { .. } => "gemmp",
+            Self::Gem { .. }
+            | Self::SuperGlobal {
+                per_channel: false, ..
+            } => "gem",
+            Self::GemPerChannel { .. } | Self::SuperGlobal { .. } => "gemmp",
             Self::Mac => "mac",
             Self::Spoc => "spoc",
             Self::Rmac { .. } => "rmac",
@@ -63,10 +79,54 @@ impl PoolingKind {
         matches!(self, Self::Rmac { .. })
     }
 
-    /// Applies the option `p2.5` (power) or `l4` (levels) of a head's name; none if the pooling has no such option.
-    pub(crate) fn apply(&mut self, option: &str) -> Option<()> {
+    /// The power of a generalised mean with one power for all channels, as far as no file gives it.
+    pub fn one_power(self) -> Option<f32> {
         match self {
-            Self::Gem { p } | Self::GemPerChannel { p } => *p = read_power(option.strip_prefix('p')?)?,
+            Self::Gem { p } => Some(p),
+            Self::SuperGlobal {
+                p,
+                per_channel,
+                changes,
+            } => changes.gemp.or((!per_channel).then_some(p)),
+            _ => None,
+        }
+    }
+
+    /// SuperGlobal's changes.
+    pub fn changes(self) -> SuperGlobal {
+        match self {
+            Self::SuperGlobal { changes, .. } => changes,
+            _ => SuperGlobal::NONE,
+        }
+    }
+
+    /// The same generalised mean with SuperGlobal's changes; other poolings have none.
+    fn with_changes(self, changes: SuperGlobal) -> Self {
+        let (p, per_channel) = match self {
+            Self::Gem { p } => (p, false),
+            Self::GemPerChannel { p } => (p, true),
+            Self::SuperGlobal { p, per_channel, .. } => (p, per_channel),
+            Self::Mac | Self::Spoc | Self::Rmac { .. } => return self,
+        };
+        Self::SuperGlobal {
+            p,
+            per_channel,
+            changes,
+        }
+    }
+
+    /// Applies the option `p2.5` (power), `relup`, `rgem`, `gemp` (SuperGlobal's changes) or `l4` (levels) of a head's
+    /// name; none if the pooling has no such option.
+    pub(crate) fn apply(&mut self, option: &str) -> Option<()> {
+        let mut changes = self.changes();
+        if changes.apply(option).is_some() {
+            *self = self.with_changes(changes);
+            return (self.changes() == changes).then_some(());
+        }
+        match self {
+            Self::Gem { p } | Self::GemPerChannel { p } | Self::SuperGlobal { p, .. } => {
+                *p = read_power(option.strip_prefix('p')?)?;
+            }
             Self::Rmac { levels } => *levels = read_levels(option.strip_prefix('l')?)?,
             Self::Mac | Self::Spoc => return None,
         }
@@ -76,10 +136,13 @@ impl PoolingKind {
     /// Writes what [`PoolingKind::apply`] reads, unless it is the usual 3.
     pub(crate) fn write_option(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Gem { p } | Self::GemPerChannel { p } if p != 3.0 => write!(f, "-p{p}"),
-            Self::Rmac { levels } if levels != 3 => write!(f, "-l{levels}"),
-            _ => Ok(()),
+            Self::Gem { p } | Self::GemPerChannel { p } | Self::SuperGlobal { p, .. } if p != 3.0 => {
+                write!(f, "-p{p}")?;
+            }
+            Self::Rmac { levels } if levels != 3 => write!(f, "-l{levels}")?,
+            _ => {}
         }
+        self.changes().write_options(SuperGlobal::NONE, f)
     }
 }
 
@@ -136,6 +199,9 @@ impl Pooling {
         let p = match kind {
             PoolingKind::Gem { p } => take(1, p),
             PoolingKind::GemPerChannel { p } => take(channels, p),
+            PoolingKind::SuperGlobal { p, per_channel, .. } => {
+                take(if per_channel { channels } else { 1 }, p)
+            }
             PoolingKind::Mac | PoolingKind::Spoc | PoolingKind::Rmac { .. } => None,
         };
         Self { p, kind }
@@ -147,16 +213,25 @@ impl Pooling {
         self.reduce(ops, x)
     }
 
-    /// What is done to each pixel alone.
+    /// What is done to each pixel alone, and before that what smooths the whole map.
     fn raise<O: Ops>(&self, ops: &mut O, x: O::T<4>) -> O::T<4> {
-        match &self.p {
-            Some(p) => gem::raise(ops, x, p, GEM_EPSILON),
+        let changes = self.kind.changes();
+        let x = match changes.rgem {
+            Some(power) => regional_gem(ops, x, power, REGIONAL_GEM_SIDE),
             None => x,
+        };
+        match (changes.gemp, &self.p) {
+            (Some(power), _) => gem::raise_fixed(ops, x, power, GEM_PLUS_EPSILON),
+            (None, Some(p)) => gem::raise(ops, x, p, GEM_EPSILON),
+            (None, None) => x,
         }
     }
 
     /// What is done over the pixels that [`Pooling::raise`] yields.
     fn reduce<O: Ops>(&self, ops: &mut O, x: O::T<4>) -> O::T<2> {
+        if let Some(power) = self.kind.changes().gemp {
+            return gem::mean_and_root_fixed(ops, x, power);
+        }
         match (self.kind, &self.p) {
             (_, Some(p)) => gem::mean_and_root(ops, x, p),
             (PoolingKind::Mac, None) => ops.global_max(x),

@@ -4,6 +4,7 @@ use crate::Ops;
 use crate::batch_norm::BatchNorm;
 use crate::conv2d::Conv2d;
 use crate::parameters::{Parameters, TensorProblem, Wanted};
+use crate::relup::rectify;
 use crate::weights::Weights;
 use burn::module::Module;
 use burn::tensor::Device;
@@ -26,8 +27,11 @@ impl ConvNorm {
 /// One residual block: two 3x3 convolutions, or a bottleneck of three whose stride sits in the 3x3.
 #[derive(Module, Debug)]
 pub struct Block {
-    pub(crate) steps: Vec<ConvNorm>,
-    pub(crate) shortcut: Option<ConvNorm>,
+    steps: Vec<ConvNorm>,
+    shortcut: Option<ConvNorm>,
+    /// The least values of SuperGlobal's ReLUP in place of the ReLUs within the block and at its end.
+    #[module(skip)]
+    relup: [Option<f32>; 2],
 }
 
 /// Shape of a residual block.
@@ -139,15 +143,30 @@ impl Block {
             ]
         };
         let shortcut = (stride != 1 || inputs != outputs).then(|| take(3, [outputs, inputs, 1], strided));
-        Self { steps, shortcut }
+        Self::of(steps, shortcut)
+    }
+
+    /// A block of these convolutions, with plain ReLUs.
+    pub(crate) fn of(steps: Vec<ConvNorm>, shortcut: Option<ConvNorm>) -> Self {
+        Self {
+            steps,
+            shortcut,
+            relup: [None, None],
+        }
+    }
+
+    /// Puts SuperGlobal's ReLUP in place of the ReLUs within the block and at its end.
+    pub(crate) fn set_relup(&mut self, inner: Option<f32>, end: Option<f32>) {
+        self.relup = [inner, end];
     }
 
     /// `[N, C, H, W]` -> `[N, C', H', W']`.
     pub fn forward<O: Ops>(&self, ops: &mut O, x: O::T<4>) -> O::T<4> {
+        let [inner, end] = self.relup;
         let mut y = x.clone();
         for (index, step) in self.steps.iter().enumerate() {
             if index > 0 {
-                y = ops.relu(y);
+                y = rectify(ops, y, inner);
             }
             y = step.forward(ops, y);
         }
@@ -156,6 +175,6 @@ impl Block {
             None => x,
         };
         let sum = ops.add(y, shortcut);
-        ops.relu(sum)
+        rectify(ops, sum, end)
     }
 }

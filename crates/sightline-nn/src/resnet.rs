@@ -5,6 +5,7 @@ use crate::Ops;
 use crate::batch_norm::BatchNorm;
 use crate::conv2d::Conv2d;
 use crate::parameters::Parameters;
+use crate::relup::Relup;
 use crate::residual_block::{BLOCK_NAMES, Block, BlockNames, BlockShape, ConvNorm};
 use crate::trunk::{Cells, Naming};
 use burn::module::Module;
@@ -197,48 +198,85 @@ const NESTED_NAMES: BlockNames = [
     ["0.1.0", "0.1.1"],
 ];
 
+/// What pycls calls the parts of a block.
+const PYCLS_NAMES: BlockNames = [
+    ["f.a", "f.a_bn"],
+    ["f.b", "f.b_bn"],
+    ["f.c", "f.c_bn"],
+    ["proj", "bn"],
+];
+
 /// How one project names the parts of one residual network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Names {
+    /// What stands before every name.
+    prefix: &'static str,
     conv: &'static str,
     norm: &'static str,
     /// What stands before the number of a stage, and the number of the first.
     stage: (&'static str, usize),
+    /// What stands before the number of a block, and the number of the first.
+    number: (&'static str, usize),
     block: BlockNames,
-    /// Whether maps are called by their place in the sequence (else `stem`, `layer1`, ...).
-    sequence: bool,
+    /// What stands before the number of a stage in the names of maps; in a sequence, `features.`, maps are called by
+    /// their place in it.
+    map: &'static str,
 }
+
+/// What stands before the number of a map in cirtorch's sequences.
+const SEQUENCE: &str = "features.";
 
 impl Names {
     fn of(trunk: ResidualTrunk, naming: Naming) -> Self {
         match naming {
             Naming::Cirtorch => Self {
+                prefix: "",
                 conv: "features.0",
                 norm: "features.1",
                 stage: ("features.", 4),
+                number: (".", 0),
                 block: BLOCK_NAMES,
-                sequence: true,
+                map: SEQUENCE,
+            },
+            Naming::Pycls | Naming::Delg => Self {
+                prefix: if naming == Naming::Delg {
+                    "globalmodel."
+                } else {
+                    ""
+                },
+                conv: "stem.conv",
+                norm: "stem.bn",
+                stage: ("s", 1),
+                number: (".b", 1),
+                block: PYCLS_NAMES,
+                map: "s",
             },
             Naming::Token => Self {
+                prefix: "",
                 conv: "backbone.block1.0",
                 norm: "backbone.block1.1",
                 stage: ("backbone.block", 2),
+                number: (".", 0),
                 block: BLOCK_NAMES,
-                sequence: false,
+                map: "layer",
             },
             Naming::Dirtorch if trunk.is_resnext() => Self {
+                prefix: "",
                 conv: "backbone.0",
                 norm: "backbone.1",
                 stage: ("backbone.", 4),
+                number: (".", 0),
                 block: NESTED_NAMES,
-                sequence: false,
+                map: "layer",
             },
             Naming::Dirtorch | Naming::Torchvision => Self {
+                prefix: "",
                 conv: "conv1",
                 norm: "bn1",
                 stage: ("layer", 1),
+                number: (".", 0),
                 block: BLOCK_NAMES,
-                sequence: false,
+                map: "layer",
             },
         }
     }
@@ -246,9 +284,9 @@ impl Names {
     /// Name of the map after the max pool (0) or after a stage (1 to 4).
     fn map(self, stage: usize) -> String {
         match stage {
-            _ if self.sequence => format!("features.{}", stage + 3),
+            _ if self.map == SEQUENCE => format!("{SEQUENCE}{}", stage + 3),
             0 => "stem".to_owned(),
-            _ => format!("layer{stage}"),
+            _ => format!("{}{stage}", self.map),
         }
     }
 }
@@ -271,13 +309,19 @@ impl ResNet {
             ..Convolution::default()
         };
         let stem = ConvNorm {
-            conv: Conv2d::take(parameters, names.conv, [64, 3, 7, 7], walk),
-            norm: BatchNorm::take(parameters, names.norm, 64),
+            conv: Conv2d::take(
+                parameters,
+                &format!("{}{}", names.prefix, names.conv),
+                [64, 3, 7, 7],
+                walk,
+            ),
+            norm: BatchNorm::take(parameters, &format!("{}{}", names.prefix, names.norm), 64),
         };
         let mut inputs = 64;
         let mut stages = Vec::new();
         for stage in 1..=trunk.last_stage {
-            let (word, first) = names.stage;
+            let ((word, first), (before, first_block)) = (names.stage, names.number);
+            let stage_name = format!("{}{word}{}", names.prefix, stage - 1 + first);
             let blocks = (0..trunk.form.blocks[stage - 1]).map(|index| {
                 let shape = BlockShape {
                     inputs,
@@ -289,12 +333,24 @@ impl ResNet {
                     bottleneck: trunk.form.bottleneck,
                 };
                 inputs = shape.outputs;
-                let name = format!("{word}{}.{index}.", stage - 1 + first);
+                let name = format!("{stage_name}{before}{}.", index + first_block);
                 Block::take(parameters, &name, &names.block, shape)
             });
             stages.push(blocks.collect());
         }
         Self { stem, stages, names }
+    }
+
+    /// The same trunk with SuperGlobal's ReLUP.
+    pub(crate) fn with_relup(mut self, relup: Relup) -> Self {
+        let last = self.stages.len().min(3);
+        for (index, blocks) in self.stages[..last].iter_mut().enumerate() {
+            let inner = if index == 0 { relup.inner } else { None };
+            blocks
+                .iter_mut()
+                .for_each(|block| block.set_relup(inner, relup.ends));
+        }
+        self
     }
 
     /// `[N, 3, H, W]` -> `[N, C, ceil(H / s), ceil(W / s)]` with stride s = 4 times the product of the stages'.
@@ -308,8 +364,8 @@ impl ResNet {
         tap: &mut dyn FnMut(&str, &O::T<4>),
     ) -> O::T<4> {
         let early = |index: usize, map: &O::T<4>, tap: &mut dyn FnMut(&str, &O::T<4>)| {
-            if self.names.sequence {
-                tap(&format!("features.{index}"), map);
+            if self.names.map == SEQUENCE {
+                tap(&format!("{SEQUENCE}{index}"), map);
             }
         };
         let x = self.stem.conv.forward(ops, image);

@@ -183,10 +183,15 @@ impl SequenceTrunk {
 
     /// The shortest side of a picture, in pixels, whose map has a pixel.
     pub fn shortest_side(self) -> usize {
+        self.side_for_map(1)
+    }
+
+    /// The shortest side of a picture, in pixels, whose map has at least `least` pixels along it (a few).
+    pub(crate) fn side_for_map(self, least: usize) -> usize {
         let layers: Vec<Layer> = self.layers().collect();
         let pixels = |side| layers.iter().fold(side, |pixels, layer| layer.pixels(pixels));
-        // No sequence here needs more than 64.
-        (1..=256).find(|side| pixels(*side) > 0).unwrap_or(256)
+        // No sequence here needs more than 64 for a pixel, and 32 for each further one.
+        (1..=256).find(|side| pixels(*side) >= least).unwrap_or(256)
     }
 }
 

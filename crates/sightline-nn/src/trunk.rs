@@ -3,6 +3,7 @@
 use crate::Ops;
 use crate::keras_resnet::{KerasResNet, KerasTrunk};
 use crate::parameters::Parameters;
+use crate::relup::Relup;
 use crate::resnet::{ResNet, ResidualTrunk};
 use crate::sequence::{Sequence, SequenceTrunk};
 use burn::module::Module;
@@ -59,6 +60,21 @@ pub(crate) enum Naming {
     Cirtorch,
     /// `backbone.block1.0`, `backbone.block2`, ...: the Token project's.
     Token,
+    /// pycls: `stem.conv`, `s1.b1.f.a`, ...; SuperGlobal's.
+    Pycls,
+    /// The same behind `globalmodel.`: DELG's.
+    Delg,
+}
+
+impl Naming {
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Torchvision,
+        Self::Dirtorch,
+        Self::Cirtorch,
+        Self::Token,
+        Self::Pycls,
+        Self::Delg,
+    ];
 }
 
 impl Trunk {
@@ -128,6 +144,15 @@ impl Trunk {
         match self {
             Self::Residual(_) | Self::Keras(_) => 1,
             Self::Sequence(trunk) => trunk.shortest_side(),
+        }
+    }
+
+    /// The shortest side of a picture, in pixels, whose map has at least `least` pixels along it.
+    pub(crate) fn side_for_map(self, least: usize) -> usize {
+        match self {
+            // A map has ceil(side / stride) pixels.
+            Self::Residual(_) | Self::Keras(_) => (least - 1) * self.cells().stride + 1,
+            Self::Sequence(trunk) => trunk.side_for_map(least),
         }
     }
 
@@ -220,6 +245,14 @@ impl TrunkModule {
             Trunk::Residual(trunk) => Self::Residual(ResNet::take(parameters, trunk, naming)),
             Trunk::Sequence(trunk) => Self::Sequence(Sequence::take(parameters, trunk, naming)),
             Trunk::Keras(trunk) => Self::Keras(KerasResNet::take(parameters, trunk)),
+        }
+    }
+
+    /// The same trunk with SuperGlobal's ReLUP in place of ReLUs; only residual trunks have it.
+    pub(crate) fn with_relup(self, relup: Relup) -> Self {
+        match self {
+            Self::Residual(trunk) => Self::Residual(trunk.with_relup(relup)),
+            other => other,
         }
     }
 

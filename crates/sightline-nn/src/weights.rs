@@ -21,6 +21,16 @@ enum Stored<'a> {
     File(&'a Tensor),
 }
 
+/// What may stand before all names of a network: CVNet's files have `encoder_q.` or `globalmodel.`, where SuperGlobal's
+/// network alone has nothing.
+const PREFIXES: [&str; 2] = ["encoder_q.", "globalmodel."];
+
+/// The name without such a prefix.
+pub(crate) fn without_prefix(name: &str) -> &str {
+    let mut stripped = PREFIXES.iter().filter_map(|prefix| name.strip_prefix(prefix));
+    stripped.next().unwrap_or(name)
+}
+
 impl Stored<'_> {
     fn shape(&self) -> &[usize] {
         match self {
@@ -73,14 +83,22 @@ impl<'a> Weights<'a> {
         self.entries.keys().map(String::as_str)
     }
 
-    /// Shape of the tensor of that name, if there is one.
+    /// Shape of the tensor of that name (perhaps behind a prefix that CVNet's files have), if there is one.
     pub fn shape(&self, name: &str) -> Option<&[usize]> {
-        self.entries.get(name).map(Stored::shape)
+        self.find(name).map(Stored::shape)
+    }
+
+    /// The tensor of that name, or else of that name behind one of the [`PREFIXES`].
+    fn find(&self, name: &str) -> Option<&Stored<'a>> {
+        let prefixed = |prefix: &&str| self.entries.get(&format!("{prefix}{name}"));
+        self.entries
+            .get(name)
+            .or_else(|| PREFIXES.iter().find_map(prefixed))
     }
 
     /// The values of the tensor of that name and shape, row-major.
     pub(crate) fn read(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, TensorProblem> {
-        let Some(stored) = self.entries.get(name) else {
+        let Some(stored) = self.find(name) else {
             return Err(TensorProblem::Missing {
                 name: name.to_owned(),
                 wanted: shape.to_vec(),

@@ -44,6 +44,14 @@ fn burn_and_plan_agree_on_odd_sizes() {
         ("resnet18/token-netvlad-k5-d64", [2, 3, 40, 70]),
         ("resnet18:layer2/how-out24", [2, 3, 40, 31]),
         ("vgg11:features.9/how-unreduced-smooth1", [1, 3, 17, 20]),
+        ("resnet18/delg-out24", [2, 3, 40, 31]),
+        ("resnet18:layer3/delf", [2, 3, 40, 31]),
+        ("resnet18/superglobal-out24", [2, 3, 65, 90]),
+        ("resnet18/superglobal-out24-norelup-norgem-nogemp", [2, 3, 40, 31]),
+        ("resnet18:layer2/gem-relup-rgem-gemp", [2, 3, 40, 31]),
+        ("resnet18:layer2/gem-p2.5-rgem3", [1, 3, 17, 31]),
+        ("vgg11:features.9/cir-gemmp-rgem-gemp3", [1, 3, 17, 30]),
+        ("resnet18:layer2/dir-gem-out24-gemp", [1, 3, 17, 30]),
     ] {
         let network = network(name);
         let input = pictures(shape);
@@ -101,6 +109,8 @@ fn local_features_by_burn_and_plan() {
         ("resnet18:layer3/how", [2, 3, 70, 33], 128),
         ("resnet18:layer2/how-out7-smooth5", [1, 3, 9, 90], 7),
         ("vgg16:features.4/how-unreduced", [1, 3, 7, 8], 64),
+        ("resnet18:layer3/delf", [2, 3, 70, 33], 512),
+        ("resnet50:layer3/delf", [1, 3, 33, 40], 512),
     ] {
         let network = network(name);
         let trunk = network.architecture().trunk();

@@ -274,6 +274,71 @@ fn checkpoints_of_dirtorch_and_cirtorch_say_what_they_are() {
 }
 
 #[test]
+fn checkpoints_of_delg_and_cvnet_say_what_they_are() {
+    use sightline_checkpoint::{Value, recognise};
+    use std::sync::Arc;
+    // What the file holds, with another prefix and more tensors; its network, and what that leaves out.
+    for (held, prefix, more, want, beyond) in [
+        ("resnet50/delg-out16-classes3", "", None, "resnet50/delg-out16", 4),
+        (
+            "resnet50:layer3/delf",
+            "",
+            Some("globalmodel.s4.b1.f.a.weight"),
+            "resnet50:layer3/delf",
+            1,
+        ),
+        (
+            "resnet50/superglobal-out16",
+            "encoder_q.",
+            Some("encoder_q.sefc.weight"),
+            "resnet50/superglobal-out16",
+            1,
+        ),
+        (
+            "resnet50/superglobal-out16",
+            "globalmodel.",
+            Some("seb1.weight"),
+            "resnet50/superglobal-out16",
+            1,
+        ),
+    ] {
+        let tensors = state_dict(held, 0)
+            .into_iter()
+            .map(|(name, tensor)| (format!("{prefix}{name}"), tensor));
+        let more = more.map(|name| (name.to_owned(), Tensor::from_f32(vec![1], &[0.0]).unwrap()));
+        let tensors = tensors
+            .chain(more)
+            .map(|(name, tensor)| (name, Value::Tensor(Arc::new(tensor))));
+        let recognised = recognise(&Value::dict([("model_state", Value::dict(tensors))]));
+        let found = match want.contains(":layer3") {
+            // The odd tensor shows a fourth stage, of which the file has not enough.
+            true => Architecture::parse(want).unwrap(),
+            false => Architecture::of_checkpoint(&recognised).unwrap(),
+        };
+        let weights = Weights::from_state_dict(&recognised.state_dict);
+        let network = Network::load(&found, &weights).unwrap();
+        assert_eq!(network.architecture().to_string(), want);
+        let unused = network.unused();
+        assert_eq!(
+            (unused.beyond.len(), unused.unknown.len()),
+            (beyond, 0),
+            "{want}: {unused:?}"
+        );
+        let error = Network::load(&architecture("resnet50/gem"), &weights).unwrap_err();
+        assert!(error.fitting.contains(&want.replace("-out16", "")), "{error}");
+    }
+    // Training takes the classifiers as well.
+    let file = state_dict("resnet50/delg-out16-classes3", 0);
+    let network = Network::load(
+        &architecture("resnet50/delg-classes"),
+        &Weights::from_state_dict(&file),
+    )
+    .unwrap();
+    assert_eq!(network.architecture().to_string(), "resnet50/delg-out16-classes3");
+    assert!(network.unused().beyond.is_empty() && network.unused().unknown.is_empty());
+}
+
+#[test]
 fn checkpoints_of_how_say_what_they_are() {
     use sightline_checkpoint::{Value, recognise};
     use std::sync::Arc;

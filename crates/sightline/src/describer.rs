@@ -259,6 +259,8 @@ pub fn pooling_of(recipe: &str, model: &Model, scales: &[f64]) -> ScalePooling {
     match recipe {
         "dirtorch" => ScalePooling::DirtorchGem { power: 3.0 },
         "token" => ScalePooling::Token,
+        "delg" => ScalePooling::Delg,
+        "superglobal" => ScalePooling::SuperglobalMax,
         _ => ScalePooling::Cirtorch {
             msp: if scales.len() > 1 {
                 model.multiscale_power()

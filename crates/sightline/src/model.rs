@@ -83,7 +83,9 @@ impl Model {
         })?;
         Ok(Self {
             source: path.to_owned(),
-            recipe: recipe_of(found.project).map(str::to_owned),
+            recipe: recipe_of(found.project)
+                .or_else(|| recipe_of_head(architecture.head()))
+                .map(str::to_owned),
             project: (found.project != Project::Unknown).then(|| found.project.name().to_owned()),
             kind: Kind::Network {
                 gem_power: gem_power(&architecture, &found),
@@ -135,7 +137,7 @@ impl Model {
             })?;
         Ok(Self {
             source: "seeded".into(),
-            recipe: None,
+            recipe: recipe_of_head(architecture.head()).map(str::to_owned),
             project: None,
             exported_from: None,
             kind: Kind::Network {
@@ -299,6 +301,16 @@ fn recipe_of(project: Project) -> Option<&'static str> {
     }
 }
 
+/// The recipe of the project whose network has that head and whose pictures no other recipe prepares, for files that do
+/// not say whose they are.
+fn recipe_of_head(head: &Head) -> Option<&'static str> {
+    match head {
+        Head::Delg(_) | Head::Delf => Some("delg"),
+        Head::SuperGlobal(_) => Some("superglobal"),
+        _ => None,
+    }
+}
+
 /// The learned power of the one GeM pooling of cirtorch's and of plain networks.
 fn gem_power(architecture: &Architecture, found: &Recognised) -> Option<f32> {
     let of_kind = power_of_kind(architecture)?;
@@ -308,18 +320,25 @@ fn gem_power(architecture: &Architecture, found: &Recognised) -> Option<f32> {
         .find(|(name, _)| name == "pool.p")
         .map(|(_, tensor)| tensor.to_f32());
     match held {
-        Some(Ok(values)) if values.len() == 1 => Some(values[0]),
+        Some(Ok(values)) if values.len() == 1 && learned(architecture) => Some(values[0]),
         _ => Some(of_kind),
     }
 }
 
 fn power_of_kind(architecture: &Architecture) -> Option<f32> {
+    pooling_kind(architecture)?.one_power()
+}
+
+/// Whether the power is that of the file, not SuperGlobal's GeM+.
+fn learned(architecture: &Architecture) -> bool {
+    pooling_kind(architecture).is_some_and(|pooling| pooling.changes().gemp.is_none())
+}
+
+/// The one pooling of cirtorch's and of plain networks.
+fn pooling_kind(architecture: &Architecture) -> Option<PoolingKind> {
     match architecture.head() {
-        Head::Pooled(PoolingKind::Gem { p }) => Some(*p),
-        Head::Cirtorch(head) => match head.pooling {
-            PoolingKind::Gem { p } => Some(p),
-            _ => None,
-        },
+        Head::Pooled(pooling) => Some(*pooling),
+        Head::Cirtorch(head) => Some(head.pooling),
         _ => None,
     }
 }

@@ -121,13 +121,14 @@ impl<'a> Names<'a> {
 
     /// The ResNet whose blocks are all there, whatever the project calls its layers.
     pub(super) fn trunk(&self) -> Option<Trunk> {
-        let layouts: [(&str, usize, &str); 5] = [
+        let layouts: [(&str, usize, &str); 6] = [
             // The name of a layer before its number, the number of the first, what stands before a block's number.
             ("layer", 1, "."),
             ("features.", 4, "."),
             ("backbone.block", 2, "."),
             ("globalmodel.s", 1, ".b"),
             ("encoder_q.s", 1, ".b"),
+            ("s", 1, ".b"),
         ];
         layouts
             .iter()

@@ -16,7 +16,7 @@ pub(super) fn project(value: &Value, names: &Names<'_>) -> Project {
         Project::Solar
     } else if in_meta("pooling") || is_whitening_file(value) {
         Project::Cirtorch
-    } else if names.starts("encoder_q.") {
+    } else if names.starts("encoder_q.") || is_cvnet(names) {
         Project::Superglobal
     } else if names.starts("globalmodel.")
         || names.starts("localmodel.")
@@ -45,6 +45,12 @@ pub(super) fn project(value: &Value, names: &Names<'_>) -> Project {
     } else {
         Project::Unknown
     }
+}
+
+/// CVNet's own files have DELG's prefix for the trunk, but none of DELG's other parts.
+fn is_cvnet(names: &Names<'_>) -> bool {
+    let of_delg = ["localmodel.", "desc_cls.", "att_cls."];
+    names.starts("globalmodel.") && !of_delg.iter().any(|part| names.starts(part))
 }
 
 /// dirtorch's training state keeps its meters as objects.
@@ -240,7 +246,11 @@ pub(super) fn architecture(
             Some(name)
         }
         Project::Token => Some(format!("{}/{}", by_weights?, token_head(names)?)),
-        Project::Delg => by_weights.map(|trunk| format!("{trunk}/delg")),
+        // A file up to the third stage has the local branch alone.
+        Project::Delg => by_weights.map(|trunk| match trunk.contains(':') {
+            true => format!("{trunk}/delf"),
+            false => format!("{trunk}/delg"),
+        }),
         Project::Superglobal => by_weights.map(|trunk| format!("{trunk}/superglobal")),
         Project::Netvlad => {
             // VGG-16's last convolution is layer 28 of its features, AlexNet's is layer 10.

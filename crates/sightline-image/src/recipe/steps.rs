@@ -169,11 +169,12 @@ pub enum Scales {
     None,
     /// Interpolation of the tensor, coordinates by the scale; exactly 1 is a copy (cirtorch, Token, SOLAR).
     TensorGiven,
-    /// Interpolation of the tensor, coordinates by the ratio of the sizes (HOW; SuperGlobal inside the network).
+    /// Interpolation of the tensor, coordinates by the ratio of the sizes (HOW, SuperGlobal).
     TensorRecomputed,
     /// OpenCV's INTER_LINEAR of the pixels to sizes rounded half to even (DELG).
     PixelsLinear,
-    /// OpenCV's INTER_AREA of the pixels below 1, INTER_LINEAR above (SuperGlobal).
+    /// OpenCV's INTER_AREA of the pixels below 1, INTER_LINEAR above (what SuperGlobal's loader can do, and its
+    /// evaluation does not).
     PixelsAreaOrLinear,
 }
 

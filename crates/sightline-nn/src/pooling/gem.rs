@@ -18,16 +18,26 @@ pub fn gem<O: Ops>(ops: &mut O, x: O::T<4>, p: &Param<Tensor<1>>, epsilon: f32) 
 
 /// As [`gem`], with a power that is not learned.
 pub fn gem_fixed<O: Ops>(ops: &mut O, x: O::T<4>, p: f32, epsilon: f32) -> O::T<2> {
-    let x = ops.clamp_min(x, epsilon);
-    let x = ops.power_number(x, p);
-    let mean = ops.global_mean(x);
-    ops.power_number(mean, p.recip())
+    let x = raise_fixed(ops, x, p, epsilon);
+    mean_and_root_fixed(ops, x, p)
 }
 
 /// `max(x, epsilon)^p` for each pixel: the part that overlapping regions share.
 pub(super) fn raise<O: Ops>(ops: &mut O, x: O::T<4>, p: &Param<Tensor<1>>, epsilon: f32) -> O::T<4> {
     let x = ops.clamp_min(x, epsilon);
     ops.power(x, p)
+}
+
+/// As [`raise`], with a power that is not learned.
+pub(super) fn raise_fixed<O: Ops>(ops: &mut O, x: O::T<4>, p: f32, epsilon: f32) -> O::T<4> {
+    let x = ops.clamp_min(x, epsilon);
+    ops.power_number(x, p)
+}
+
+/// As [`mean_and_root`], with a power that is not learned.
+pub(super) fn mean_and_root_fixed<O: Ops>(ops: &mut O, x: O::T<4>, p: f32) -> O::T<2> {
+    let mean = ops.global_mean(x);
+    ops.power_number(mean, p.recip())
 }
 
 /// `mean(x)^(1/p)` over all pixels.

@@ -254,7 +254,7 @@ pub(crate) fn delg_validation(case: &Case, out: &mut Outputs) -> Result<(), Stri
 }
 
 pub(crate) fn superglobal_query(case: &Case, out: &mut Outputs) -> Result<(), String> {
-    let recipe = recipe("superglobal", &[])?;
+    let recipe = recipe("superglobal", &[("scales", json!("pixels-area-or-linear"))])?;
     let bbox = numbers(&case.params["bbx"])?;
     let prepared = recipe
         .prepared(case.bytes("in.file")?, Some(bbox), MAX_PIXELS)

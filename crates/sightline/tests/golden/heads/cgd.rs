@@ -63,7 +63,7 @@ fn network(case: &Case) -> Result<Outputs, String> {
     training.train_batch_norm = trains;
     // leftthomas keeps the batch norms of the trunk in test mode.
     let trunk = if keras { &mut training } else { &mut frozen };
-    let map = network.trunk_map(trunk, on(&image, &device), &mut |_, _| {});
+    let (map, _) = network.maps(trunk, on(&image, &device), &mut |_, _| {});
     let (descriptor, classes) = network.head().forward_with_classes(&mut training, map);
     let classes = classes.ok_or("the network has no classes")?;
     let labels: Vec<usize> = serde_json::from_value(params["labels"].clone()).map_err(text)?;
