@@ -31,6 +31,7 @@
 mod alpha_qe;
 mod choose;
 mod error;
+mod how_scales;
 mod join;
 mod merge;
 mod npy_form;
@@ -44,9 +45,10 @@ mod writer;
 
 pub use alpha_qe::{Expansion, ExpansionError};
 pub use error::SetError;
+pub use how_scales::{how_over_scales, how_sum};
 pub use join::{Part, join_order};
 pub use merge::merge;
-pub use scales::{ScalePooling, how_over_scales, superglobal_power, superglobal_scales};
+pub use scales::{ScalePooling, superglobal_power, superglobal_scales};
 pub use set::{DescriptorSet, RowType, Shard};
 pub use sides::{open_sides, side_files};
 pub use whitening::{

@@ -2,6 +2,7 @@
 //!
 //! Each project has its own formula; they differ in where they normalise and in the floor under small values.
 
+use crate::how_scales;
 use sightline_card::Scales;
 
 /// How the descriptors of one picture over several passes become one.
@@ -37,6 +38,13 @@ pub enum ScalePooling {
     SuperglobalMean,
     /// DELG (Cao et al. 2020, the paper's text): L2 of each pass, mean over scales, then L2.
     Delg,
+    /// HOW `forward_global`: the local features of all scales times their strengths, added ([`how_over_scales`]). A pass holds
+    /// what [`how_sum`] gives of its maps: the sums, then the largest strength. A single scale of exactly 1 is the network's
+    /// own descriptor, and left as it is.
+    ///
+    /// [`how_over_scales`]: crate::how_over_scales
+    /// [`how_sum`]: crate::how_sum
+    How,
 }
 
 impl ScalePooling {
@@ -45,6 +53,9 @@ impl ScalePooling {
     /// No passes give an empty descriptor; a pass shorter than the first cuts the result to its length.
     #[must_use]
     pub fn pool(self, passes: &[&[f32]], scales: &[f64]) -> Vec<f32> {
+        if self == ScalePooling::How && self.takes_local_maps(scales) {
+            return how_scales::pool(passes);
+        }
         let mut pooled = self.combine(passes, scales);
         if !self.leaves_alone(passes, scales) {
             let floor = match self {
@@ -57,7 +68,13 @@ impl ScalePooling {
         pooled.into_iter().map(|x| x as f32).collect()
     }
 
-    /// [`ScalePooling::pool`] before its last normalisation.
+    /// Whether passes are sums of local features and not descriptors; see [`ScalePooling::How`].
+    #[must_use]
+    pub fn takes_local_maps(self, scales: &[f64]) -> bool {
+        self == ScalePooling::How && scales != [1.0]
+    }
+
+    /// [`ScalePooling::pool`] before its last normalisation; of HOW's sums, their mean.
     #[must_use]
     pub fn combine(self, passes: &[&[f32]], scales: &[f64]) -> Vec<f64> {
         let alone = passes.len() == 1;
@@ -72,7 +89,10 @@ impl ScalePooling {
         };
         match self {
             _ if self.leaves_alone(passes, scales) => mean(&|x| x),
-            ScalePooling::DirtorchMean | ScalePooling::Token | ScalePooling::SuperglobalMean => mean(&|x| x),
+            ScalePooling::DirtorchMean
+            | ScalePooling::Token
+            | ScalePooling::SuperglobalMean
+            | ScalePooling::How => mean(&|x| x),
             ScalePooling::DirtorchGem { .. } if alone => mean(&|x| x),
             ScalePooling::DirtorchGem { power } => {
                 powered(&|x| signed_power(x, power), &|x| signed_power(x, power.recip()))
@@ -103,7 +123,7 @@ impl ScalePooling {
     fn leaves_alone(self, passes: &[&[f32]], scales: &[f64]) -> bool {
         passes.len() == 1
             && match self {
-                ScalePooling::Cirtorch { .. } => scales == [1.0],
+                ScalePooling::Cirtorch { .. } | ScalePooling::How => scales == [1.0],
                 ScalePooling::Token => true,
                 _ => false,
             }
@@ -128,6 +148,8 @@ impl ScalePooling {
             ScalePooling::DirtorchGem { power } => ("dirtorch-gem", Some(power)),
             ScalePooling::Cirtorch { .. } if scales == [1.0] => return Scales::single(),
             ScalePooling::Cirtorch { msp } => ("cirtorch", Some(msp)),
+            ScalePooling::How if scales == [1.0] => return Scales::single(),
+            ScalePooling::How => ("how", None),
             ScalePooling::Token if scales.len() == 1 => return Scales::single(),
             ScalePooling::Token => ("token", None),
             ScalePooling::SuperglobalMax => ("superglobal-max", None),
@@ -160,6 +182,7 @@ impl ScalePooling {
             ("superglobal-power", Some(power)) => ScalePooling::SuperglobalPower { power },
             ("superglobal-mean", _) => ScalePooling::SuperglobalMean,
             ("delg", _) => ScalePooling::Delg,
+            ("how", _) => ScalePooling::How,
             _ => return None,
         })
     }
@@ -190,21 +213,6 @@ pub fn superglobal_power(passes: &[&[f32]], power: f64, smallest: f64) -> Vec<f6
             (powers.sum::<f64>() / passes.len() as f64).powf(power.recip()) + smallest
         })
         .collect()
-}
-
-/// HOW's pooling over scales (`how_net.py` `forward_global`, `functional.py` `weighted_spoc`): `sums` are, for each scale, the sum
-/// over places of the reduced features times the attention, and `largest` the largest attention of each scale. The attentions
-/// are divided by the largest of all scales, the sums added (larger scales have more places and weigh more), and the whole
-/// divided by (norm + 1e-6).
-#[must_use]
-pub fn how_over_scales(sums: &[&[f64]], largest: &[f64]) -> Vec<f32> {
-    let dim = sums.iter().map(|sum| sum.len()).min().unwrap_or(0);
-    let most = largest.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let pooled: Vec<f64> = (0..dim)
-        .map(|i| sums.iter().map(|sum| sum[i] / most).sum())
-        .collect();
-    let norm = pooled.iter().map(|x| x * x).sum::<f64>().sqrt() + 1e-6;
-    pooled.into_iter().map(|x| (x / norm) as f32).collect()
 }
 
 /// The smallest value of all passes.
@@ -335,16 +343,6 @@ mod tests {
         let power = ScalePooling::SuperglobalPower { power: 2.0 }.pool(&passes, &[1.0, 0.5]);
         let want = (12.5_f32.sqrt() + 3.0) / (5_f32.sqrt() + 3.0);
         assert!((power[0] / power[1] - want).abs() < 1e-5, "{power:?}");
-    }
-
-    #[test]
-    fn how_adds_and_normalises() {
-        let got = how_over_scales(&[&[3.0, 0.0], &[0.0, 4.0]], &[1.0, 2.0]);
-        assert!(
-            (got[0] - 0.6).abs() < 1e-5 && (got[1] - 0.8).abs() < 1e-5,
-            "{got:?}"
-        );
-        assert!(how_over_scales(&[], &[]).is_empty());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The network as extraction sees it: tensors of some pictures in, one descriptor for each out.
 
-use sightline_descriptor::{ScalePooling, Whitening};
+use sightline_descriptor::{ScalePooling, Whitening, how_sum};
 use sightline_image::ImageTensor;
 use sightline_plan::{Executor, Tensor};
 
@@ -64,6 +64,9 @@ impl<'a> Network<'a> {
     /// One pass over all pictures: `[N, D]`.
     fn run(&mut self, pictures: &[&[ImageTensor]], pass: usize) -> Result<Tensor, Failure> {
         let outputs = run_pass(self.executor, pictures, pass, self.scales.len())?;
+        if self.pooling.takes_local_maps(&self.scales) {
+            return summed(&outputs, pictures.len());
+        }
         let wanted = self.output.as_deref().unwrap_or("descriptor");
         let fits = |tensor: &Tensor| {
             tensor.shape.len() == 2 && tensor.shape[0] == pictures.len() && tensor.is_consistent()
@@ -146,4 +149,32 @@ impl Describe for Network<'_> {
         }
         Ok(descriptors)
     }
+}
+
+/// The local features of each picture, in the outputs `local` `[N, D, h, w]` and `strength` `[N, 1, h, w]`, as HOW adds them:
+/// `[N, D + 1]`, the sums and the largest strength.
+fn summed(outputs: &[(String, Tensor)], count: usize) -> Result<Tensor, Failure> {
+    let map = |name: &str| {
+        let found = outputs.iter().find(|(output, _)| output == name)?;
+        let tensor = &found.1;
+        let fits = tensor.shape.len() == 4 && tensor.shape[0] == count && tensor.is_consistent();
+        (fits && !tensor.data.is_empty()).then_some(tensor)
+    };
+    let maps = map("local").zip(map("strength"));
+    let alike = maps.filter(|(features, strengths)| features.shape[2..] == strengths.shape[2..]);
+    let Some((features, strengths)) = alike else {
+        return Err(Failure::All(ExtractError::Output {
+            wanted: "\"local\" and \"strength\" with maps of one size for each picture".to_owned(),
+            outputs: list_outputs(outputs),
+        }));
+    };
+    let (dim, places) = (features.shape[1], features.shape[2] * features.shape[3]);
+    let mut data = Vec::with_capacity(count * (dim + 1));
+    let pictures = features.data.chunks_exact(dim * places);
+    for (features, strengths) in pictures.zip(strengths.data.chunks_exact(places)) {
+        let (sums, largest) = how_sum(features, strengths);
+        data.extend(sums.into_iter().chain([largest]).map(|value| value as f32));
+    }
+    let shape = vec![count, dim + 1];
+    Ok(Tensor { shape, data })
 }

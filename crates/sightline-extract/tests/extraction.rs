@@ -16,6 +16,7 @@ use sightline_extract::{
     read_skipped, skipped_path,
 };
 use sightline_image::ImageTensor;
+use sightline_plan::{Executor, RunError, Runtime, Tensor};
 use simulated::{Bytes, DIM, Sums, card, pictures};
 
 fn options(workers: usize, batch: usize) -> Options {
@@ -278,6 +279,73 @@ fn scales_are_pooled() {
     let mut network = Network::new(&mut sums, DIM).with_scales(vec![1.0, 2.0], ScalePooling::SuperglobalMax);
     let refused = describe_pictures(&list, &Twice(f32::NAN), &mut network, &options(2, 2)).unwrap();
     assert!(refused[0].as_ref().unwrap_err().contains("no finite numbers"));
+}
+
+/// Two features and a strength at every pixel: red and green as they are, and blue without its sign.
+struct Maps;
+
+impl Executor for Maps {
+    fn run(&mut self, input: &Tensor) -> Result<Vec<(String, Tensor)>, RunError> {
+        let [batch, _, height, width] = input.shape[..] else {
+            panic!("no map");
+        };
+        let places = height * width;
+        let map = |channels: std::ops::Range<usize>| {
+            let length = channels.len();
+            let planes = (0..batch).flat_map(|picture| {
+                let start = (3 * picture + channels.start) * places;
+                &input.data[start..start + length * places]
+            });
+            Tensor {
+                shape: vec![batch, length, height, width],
+                data: planes
+                    .map(|value| if length == 1 { value.abs() } else { *value })
+                    .collect(),
+            }
+        };
+        Ok(vec![
+            ("local".to_owned(), map(0..2)),
+            ("strength".to_owned(), map(2..3)),
+        ])
+    }
+
+    fn describe(&self) -> Runtime {
+        Sums::default().describe()
+    }
+}
+
+#[test]
+fn local_features_of_all_scales_are_added() {
+    let folder = tempfile::tempdir().unwrap();
+    // The first picture's features are all zero.
+    let list = pictures(folder.path(), 5).split_off(1);
+    let mut maps = Maps;
+    let mut network = Network::new(&mut maps, 2).with_scales(vec![1.0, 2.0], ScalePooling::How);
+    let pooled = describe_pictures(&list, &Twice(-2.0), &mut network, &options(2, 2)).unwrap();
+    for (picture, pooled) in list.iter().zip(&pooled) {
+        let tensor = Bytes
+            .prepare(&std::fs::read(&picture.path).unwrap(), picture.bbox)
+            .unwrap()
+            .remove(0);
+        let plane = |channel: usize| tensor.data.chunks(tensor.data.len() / 3).nth(channel).unwrap();
+        let sum = |channel: usize| -> f32 {
+            plane(channel)
+                .iter()
+                .zip(plane(2))
+                .map(|(x, s)| x * s.abs())
+                .sum()
+        };
+        // Features times -2 and strengths times 2: -4 times the first pass' sum.
+        let sums = [0, 1].map(|channel| -3.0 * sum(channel));
+        let norm = sums.iter().map(|v| v * v).sum::<f32>().sqrt();
+        for (want, got) in sums.iter().zip(pooled.as_ref().unwrap()) {
+            assert!((want / norm - got).abs() < 1e-5, "{sums:?} {pooled:?}");
+        }
+    }
+    let mut sums = Sums::default();
+    let mut network = Network::new(&mut sums, 2).with_scales(vec![1.0, 2.0], ScalePooling::How);
+    let error = describe_pictures(&list, &Twice(1.0), &mut network, &options(2, 2)).unwrap_err();
+    assert!(error.to_string().contains("strength"), "{error}");
 }
 
 #[test]

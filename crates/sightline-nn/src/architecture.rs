@@ -47,7 +47,7 @@ impl Architecture {
     /// # Errors
     /// When the head cannot follow the trunk (dirtorch's heads follow ResNets).
     pub fn new(trunk: Trunk, head: Head) -> Result<Self, ArchitectureError> {
-        let trunk = trunk.with_usual_steps(head.usual_steps());
+        let trunk = head.trunk(trunk.with_usual_steps(head.usual_steps()));
         match head.objection(trunk) {
             None => Ok(Self { trunk, head }),
             Some(reason) => Err(ArchitectureError {
@@ -109,7 +109,7 @@ impl Architecture {
                 (trunk, Head::read(head)?)
             }
         };
-        let trunk = Trunk::read(trunk, head.usual_steps())?;
+        let trunk = head.trunk(Trunk::read(trunk, head.usual_steps())?);
         match head.objection(trunk) {
             None => Ok(Self { trunk, head }),
             Some(reason) => Err(reason),
@@ -144,6 +144,11 @@ impl Architecture {
 
     /// Name of the map that the head follows, as [`Network::forward`] shows it.
     pub fn last_map(&self) -> String {
+        if let Head::Solar(head) = &self.head
+            && let Some((word, _)) = head.after(4)
+        {
+            return word.to_owned();
+        }
         self.trunk.last_map(self.head.naming())
     }
 
@@ -168,7 +173,8 @@ impl FromStr for Architecture {
 
 impl fmt::Display for Architecture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.trunk.write(f, self.head.usual_steps())?;
+        let trunk = self.head.named_trunk(self.trunk);
+        trunk.write(f, self.head.usual_steps())?;
         write!(f, "/{}", self.head)
     }
 }
@@ -239,6 +245,11 @@ mod tests {
             "resnet101/cir-gem-w-relup",
             "resnet18/cir-gemmp-gemp",
             "resnet101/dir-gem-out128-p2.7-rgem",
+            "resnet101/solar",
+            "resnet50/solar-soa5",
+            "vgg16/netvlad",
+            "vgg16:features.30/netvlad-k4-v2-raw",
+            "resnet18:layer3/netvlad",
         ] {
             assert_eq!(Architecture::parse(name).unwrap().to_string(), name);
         }
@@ -249,6 +260,9 @@ mod tests {
             ("resnet18:layer4/gem", "resnet18/gem"),
             ("resnet18-s1222-d1111/gem", "resnet18/gem"),
             ("vgg16:features.29/gem", "vgg16/gem"),
+            ("vgg16:features.28/netvlad-k64", "vgg16/netvlad"),
+            ("alexnet:features.10/netvlad", "alexnet/netvlad"),
+            ("resnet101/solar-soa5-soa4", "resnet101/solar"),
             ("resnet152_rmac", "resnet152/dir-gem"),
             ("resnet50_fpn_rmac", "resnet50/dir-fpn"),
             ("resnet101_fpn0_rmac", "resnet101/dir-fpn0"),

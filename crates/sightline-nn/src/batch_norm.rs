@@ -90,6 +90,12 @@ impl BatchNorm {
         self.options
     }
 
+    /// Channels that it normalises.
+    pub(crate) fn channels(&self) -> usize {
+        let [channels] = self.running_mean.value_sync().dims();
+        channels
+    }
+
     /// The forward pass of any executor.
     pub fn forward<O: Ops, const D: usize>(&self, ops: &mut O, x: O::T<D>) -> O::T<D> {
         ops.batch_norm(x, self)

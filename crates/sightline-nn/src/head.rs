@@ -12,12 +12,14 @@ use crate::fpn_head::{FpnHead, FpnModule};
 use crate::how_head::{HowHead, HowModule};
 use crate::linear::Linear;
 use crate::local_maps::LocalMaps;
+use crate::netvlad_head::{NetvladHead, NetvladModule};
 use crate::normalise::l2_normalise;
 use crate::parameters::{Parameters, TensorProblem, Wanted};
 use crate::pooling::{Pooling, PoolingKind, Power};
 use crate::reference_head::{ReferenceHead, ReferenceModule};
 use crate::relup::Relup;
 use crate::resnet;
+use crate::solar_head::SolarHead;
 use crate::superglobal_head::{SuperGlobalHead, SuperGlobalModule};
 use crate::token_project::{TokenHead, TokenHeadModule};
 use crate::trunk::{Naming, Trunk};
@@ -48,6 +50,10 @@ pub enum Head {
     Cirtorch(CirtorchHead),
     /// HOW's `HOWNet`: local features with strengths, and their weighted sum. Name `how`.
     How(HowHead),
+    /// SOLAR's `SOLAR_Global_Retrieval`: attention between the trunk's stages, GeM, a learned whitening. Name `solar`.
+    Solar(SolarHead),
+    /// pytorch-NetVlad's `NetVLAD`. Name `netvlad`.
+    Netvlad(NetvladHead),
     /// MCC-WH/Token's. Names `token`, `token-solar`, `token-delg`, `token-rmac`, `token-netvlad`.
     Token(TokenHead),
     /// CGD's: several global descriptors, each behind a linear layer, joined. Names `cgd-SG` (leftthomas/CGD) and
@@ -89,6 +95,8 @@ impl Head {
             .chain([("cgd-tf-reference", Self::Reference(ReferenceHead::new()))])
             .chain([
                 ("how", Self::How(HowHead::new())),
+                ("solar", Self::Solar(SolarHead::default())),
+                ("netvlad", Self::Netvlad(NetvladHead::default())),
                 ("delg", Self::Delg(DelgHead::default())),
                 ("delf", Self::Delf),
                 ("superglobal", Self::SuperGlobal(SuperGlobalHead::new())),
@@ -132,6 +140,8 @@ impl Head {
             Self::Dirtorch(head) => head.apply(option),
             Self::Fpn(head) => head.apply(option),
             Self::How(head) => head.apply(option),
+            Self::Solar(head) => head.apply(option),
+            Self::Netvlad(head) => head.apply(option),
             Self::Token(head) => head.apply(option),
             Self::Cgd(head) => head.apply(option),
             Self::Reference(head) => head.apply(option),
@@ -160,7 +170,7 @@ impl Head {
                         .to_owned(),
                 )
             }
-            Self::Pooled(_) | Self::Cirtorch(_) | Self::How(_) | Self::Cgd(_) => None,
+            Self::Pooled(_) | Self::Cirtorch(_) | Self::How(_) | Self::Netvlad(_) | Self::Cgd(_) => None,
             Self::Token(head) => (head.takes_two_maps()
                 && residual.filter(|trunk| trunk.last_stage() == 4).is_none())
             .then(|| format!("the head `{self}` follows whole ResNets and ResNeXts only")),
@@ -173,10 +183,26 @@ impl Head {
             Self::Dirtorch(_) | Self::Classifier { .. } | Self::Delf | Self::SuperGlobal(_) => residual
                 .is_none()
                 .then(|| format!("the head `{self}` follows ResNets and ResNeXts only")),
-            Self::Fpn(_) => residual
+            Self::Fpn(_) | Self::Solar(_) => residual
                 .filter(|trunk| trunk.last_stage() == 4 && !trunk.is_resnext())
                 .is_none()
                 .then(|| format!("the head `{self}` follows whole ResNets only")),
+        }
+    }
+
+    /// The trunk that it follows where that one is named: NetVLAD's begins before the ReLU that a whole sequence ends with.
+    pub(crate) fn trunk(&self, named: Trunk) -> Trunk {
+        match self {
+            Self::Netvlad(_) => named.without_last_relu(),
+            _ => named,
+        }
+    }
+
+    /// The trunk as it is named with this head, the opposite of [`Head::trunk`].
+    pub(crate) fn named_trunk(&self, trunk: Trunk) -> Trunk {
+        match self {
+            Self::Netvlad(_) => trunk.with_last_relu(),
+            _ => trunk,
         }
     }
 
@@ -187,6 +213,8 @@ impl Head {
             Self::Dirtorch(_) | Self::Fpn(_) => Naming::Dirtorch,
             Self::Cirtorch(_) => Naming::Cirtorch,
             Self::How(head) => head.naming(),
+            Self::Solar(_) => Naming::Solar,
+            Self::Netvlad(_) => Naming::Netvlad,
             Self::Token(_) => Naming::Token,
             Self::Cgd(head) => match head.form {
                 CgdForm::Torch => Naming::Cirtorch,
@@ -216,12 +244,13 @@ impl Head {
             Self::Fpn(head) => head.out_dim = head.out_dim.or(rows("fc")),
             Self::Classifier { classes } => *classes = classes.or(rows("fc")),
             Self::How(head) => head.sized_by(weights),
+            Self::Netvlad(head) => head.sized_by(weights),
             Self::Token(head) => head.sized_by(weights),
             Self::Cgd(head) => head.sized_by(weights),
             Self::Reference(head) => head.sized_by(weights),
             Self::Delg(head) => head.sized_by(weights),
             Self::SuperGlobal(head) => head.out_dim = head.out_dim.or(rows("head.fc")),
-            Self::Pooled(_) | Self::Cirtorch(_) | Self::Delf => {}
+            Self::Pooled(_) | Self::Cirtorch(_) | Self::Delf | Self::Solar(_) => {}
         }
     }
 
@@ -305,7 +334,8 @@ impl Head {
             Self::Delg(head) => head.dim(),
             Self::Delf => DELG_LOCAL_DIM,
             Self::SuperGlobal(head) => head.dim(),
-            Self::Pooled(_) | Self::Cirtorch(_) => channels,
+            Self::Netvlad(head) => head.dim(channels),
+            Self::Pooled(_) | Self::Cirtorch(_) | Self::Solar(_) => channels,
         }
     }
 }
@@ -331,6 +361,8 @@ impl fmt::Display for Head {
             Self::Fpn(head) => head.fmt(f),
             Self::Cirtorch(head) => head.fmt(f),
             Self::How(head) => head.fmt(f),
+            Self::Solar(head) => head.fmt(f),
+            Self::Netvlad(head) => head.fmt(f),
             Self::Token(head) => head.fmt(f),
             Self::Cgd(head) => head.fmt(f),
             Self::Reference(head) => head.fmt(f),
@@ -354,10 +386,12 @@ pub enum HeadModule {
     Fpn(FpnModule),
     /// Of [`Head::Classifier`].
     Classifier(Linear),
-    /// Of [`Head::Cirtorch`].
+    /// Of [`Head::Cirtorch`], and of [`Head::Solar`], whose attention lies in the trunk.
     Cirtorch(CirtorchModule),
     /// Of [`Head::How`].
     How(HowModule),
+    /// Of [`Head::Netvlad`].
+    Netvlad(NetvladModule),
     /// Of [`Head::Token`].
     Token(TokenHeadModule),
     /// Of [`Head::Cgd`] in leftthomas's form.
@@ -416,6 +450,11 @@ impl HeadModule {
             }
             Head::Cirtorch(head) => Self::Cirtorch(CirtorchModule::take(parameters, head, channels)),
             Head::How(head) => Self::How(HowModule::take(parameters, head, channels)),
+            Head::Solar(_) => {
+                let head = SolarHead::behind();
+                Self::Cirtorch(CirtorchModule::take(parameters, &head, channels))
+            }
+            Head::Netvlad(head) => Self::Netvlad(NetvladModule::take(parameters, *head, channels)),
             Head::Token(head) => Self::Token(TokenHeadModule::take(parameters, head, channels)),
             Head::Cgd(head) => match head.form {
                 CgdForm::Torch => Self::Cgd(CgdModule::take(parameters, head, channels)),
@@ -477,6 +516,7 @@ impl HeadModule {
             }
             Self::Cirtorch(head) => head.pool(ops, x, tap),
             Self::How(head) => head.forward(ops, x),
+            Self::Netvlad(head) => head.forward(ops, x),
             Self::Token(head) => head.forward(ops, x, early, tap),
             Self::Cgd(head) => head.forward(ops, &x),
             Self::CgdTf(head) => head.forward(ops, &x),

@@ -3,7 +3,7 @@
 use crate::Ops;
 use crate::architecture::Architecture;
 use crate::fit;
-use crate::head::HeadModule;
+use crate::head::{Head, HeadModule};
 use crate::local_maps::LocalMaps;
 use crate::parameters::{Parameters, TensorProblem};
 use crate::recorder::{PlanRecorder, RecordError};
@@ -105,8 +105,12 @@ impl Network {
 
     pub(crate) fn take(parameters: &mut Parameters<'_>, architecture: &Architecture) -> Self {
         let (trunk, head) = (architecture.trunk(), architecture.head());
+        let mut module = TrunkModule::take(parameters, trunk, head.naming()).with_relup(head.in_trunk());
+        if let Head::Solar(head) = head {
+            module = module.with_attention(parameters, *head);
+        }
         Self {
-            trunk: TrunkModule::take(parameters, trunk, head.naming()).with_relup(head.in_trunk()),
+            trunk: module,
             head: HeadModule::take(parameters, head, trunk.channels(), trunk.dirtorch_linear()),
             architecture: architecture.clone(),
             unused: Unused::default(),
@@ -119,6 +123,15 @@ impl Network {
         // A clone shares the running statistics of its batch norms, and moving one would move both; `valid`
         // copies them.
         self.valid().to_device(device)
+    }
+
+    /// A copy of the network whose attention between stages (SOLAR's) is drawn and not described with: its logits are scaled
+    /// less, as the original does for its pictures. [`Network::forward`] shows it as `soa4.attention` and `soa5.attention`.
+    #[must_use]
+    pub fn drawing(&self) -> Self {
+        let mut network = self.valid();
+        network.trunk.draw();
+        network
     }
 
     /// The head.
@@ -141,7 +154,8 @@ impl Network {
     /// `tap` is shown the maps on the way, with the original's names for them: in ResNets those after the max pool
     /// (`stem`) and after each stage (`layer1`), in sequences and cirtorch's networks those after each layer
     /// (`features.3`), and a feature pyramid's convolutions (`conv1x5`, `conv3c4`); and the
-    /// vectors of the regions of a regional pooling as `regions`, `[N, C, R, 1]`.
+    /// vectors of the regions of a regional pooling as `regions`, `[N, C, R, 1]`; and SOLAR's attention between stages as
+    /// `soa4.attention` and `soa5.attention`, `[N, 1, H W, H W]`, with the maps `soa4` and `soa5` that it yields.
     pub fn forward<O: Ops>(
         &self,
         ops: &mut O,

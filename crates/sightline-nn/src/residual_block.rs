@@ -160,6 +160,11 @@ impl Block {
         self.relup = [inner, end];
     }
 
+    /// Channels of its output.
+    pub(crate) fn outputs(&self) -> usize {
+        self.steps.last().map_or(0, |step| step.norm.channels())
+    }
+
     /// `[N, C, H, W]` -> `[N, C', H', W']`.
     pub fn forward<O: Ops>(&self, ops: &mut O, x: O::T<4>) -> O::T<4> {
         let [inner, end] = self.relup;

@@ -7,6 +7,8 @@ use crate::conv2d::Conv2d;
 use crate::parameters::Parameters;
 use crate::relup::Relup;
 use crate::residual_block::{BLOCK_NAMES, Block, BlockNames, BlockShape, ConvNorm};
+use crate::second_order_attention::SecondOrderAttention;
+use crate::solar_head::SolarHead;
 use crate::trunk::{Cells, Naming};
 use burn::module::Module;
 use sightline_plan::{Convolution, Window};
@@ -269,6 +271,24 @@ impl Names {
                 block: NESTED_NAMES,
                 map: "layer",
             },
+            Naming::Solar => Self {
+                prefix: "features.",
+                conv: "conv1.0",
+                norm: "conv1.1",
+                stage: ("conv", 2),
+                number: ("_x.", 0),
+                block: BLOCK_NAMES,
+                map: "layer",
+            },
+            Naming::Netvlad => Self {
+                prefix: "encoder.",
+                conv: "0",
+                norm: "1",
+                stage: ("", 4),
+                number: (".", 0),
+                block: BLOCK_NAMES,
+                map: SEQUENCE,
+            },
             Naming::Dirtorch | Naming::Torchvision => Self {
                 prefix: "",
                 conv: "conv1",
@@ -296,6 +316,14 @@ impl Names {
 pub struct ResNet {
     stem: ConvNorm,
     stages: Vec<Vec<Block>>,
+    /// SOLAR's attention after each stage, with its word.
+    attention: Vec<Option<SecondOrderAttention>>,
+    /// SOLAR's words for it.
+    #[module(skip)]
+    attention_words: Vec<&'static str>,
+    /// The power that scales its logits.
+    #[module(skip)]
+    attention_power: f32,
     #[module(skip)]
     names: Names,
 }
@@ -333,12 +361,44 @@ impl ResNet {
                     bottleneck: trunk.form.bottleneck,
                 };
                 inputs = shape.outputs;
-                let name = format!("{stage_name}{before}{}.", index + first_block);
+                // SOLAR's first stage lies behind the ReLU and the max pool.
+                let behind = if (naming, stage) == (Naming::Solar, 1) {
+                    "2."
+                } else {
+                    ""
+                };
+                let name = format!("{stage_name}{before}{behind}{}.", index + first_block);
                 Block::take(parameters, &name, &names.block, shape)
             });
             stages.push(blocks.collect());
         }
-        Self { stem, stages, names }
+        Self {
+            stem,
+            stages,
+            attention: Vec::new(),
+            attention_words: Vec::new(),
+            attention_power: SecondOrderAttention::POWER,
+            names,
+        }
+    }
+
+    /// The same trunk with SOLAR's attention after those of its stages that the head says.
+    pub(crate) fn with_attention(mut self, parameters: &mut Parameters<'_>, head: SolarHead) -> Self {
+        for (index, blocks) in self.stages.iter().enumerate() {
+            let (word, narrower) = head.after(index + 1).unzip();
+            let channels = blocks.first().map_or(0, Block::outputs);
+            self.attention.push(narrower.map(|narrower: usize| {
+                let name = format!("features.{}.", word.unwrap_or_default());
+                SecondOrderAttention::take(parameters, &name, channels, channels / narrower)
+            }));
+            self.attention_words.push(word.unwrap_or_default());
+        }
+        self
+    }
+
+    /// Scales the logits of attention as SOLAR does for its pictures.
+    pub(crate) fn draw(&mut self) {
+        self.attention_power = SecondOrderAttention::DRAWING_POWER;
     }
 
     /// The same trunk with SuperGlobal's ReLUP.
@@ -387,6 +447,13 @@ impl ResNet {
                 x = block.forward(ops, x);
             }
             tap(&self.names.map(index + 1), &x);
+            let attention = self.attention.get(index).and_then(Option::as_ref);
+            if let (Some(attention), Some(word)) = (attention, self.attention_words.get(index)) {
+                let seen = attention.forward(ops, x, self.attention_power);
+                tap(&format!("{word}.attention"), &seen.attention);
+                x = seen.map;
+                tap(word, &x);
+            }
         }
         x
     }

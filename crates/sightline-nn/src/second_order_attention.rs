@@ -1,29 +1,37 @@
 //! Second-order attention over a feature map: Ng, Balntas, Tian and Mikolajczyk, *SOLAR: Second-Order Loss and Attention
-//! for Image Retrieval*, ECCV 2020 (tonyngjichun/SOLAR, `solar_global/layers/attention` and MCC-WH/Token's `SOABlock_GeM`).
+//! for Image Retrieval*, ECCV 2020 (tonyngjichun/SOLAR, `SOABlock` of `solar_global/networks/networks.py` and MCC-WH/Token's `SOABlock_GeM`).
 
 use crate::Ops;
 use crate::batch_norm::BatchNorm;
 use crate::conv2d::Conv2d;
-use crate::parameters::Parameters;
+use crate::parameters::{Parameters, TensorProblem, Wanted};
+use crate::weights::Weights;
 use burn::module::Module;
+use burn::tensor::Device;
 use sightline_plan::Convolution;
 
 /// z = x + v(Σ_j a_ij h_j) with a_ij = softmax over j of mid^-0.5 ⟨f_i, g_j⟩: every place looks at every other.
 #[derive(Module, Debug)]
 pub struct SecondOrderAttention {
-    f: Projection,
-    g: Projection,
-    h: Conv2d,
-    v: Conv2d,
+    /// Queries, from C channels to `mid`.
+    pub f: Projection,
+    /// Keys.
+    pub g: Projection,
+    /// Values.
+    pub h: Conv2d,
+    /// Back to C channels.
+    pub v: Conv2d,
     #[module(skip)]
     mid: usize,
 }
 
 /// A 1x1 convolution with bias, a batch norm and a ReLU: queries, and keys.
 #[derive(Module, Debug)]
-struct Projection {
-    conv: Conv2d,
-    norm: BatchNorm,
+pub struct Projection {
+    /// The convolution.
+    pub conv: Conv2d,
+    /// The batch norm.
+    pub norm: BatchNorm,
 }
 
 impl Projection {
@@ -46,19 +54,38 @@ pub struct Attended<M> {
 impl SecondOrderAttention {
     /// The power of the inner width that scales the logits.
     pub const POWER: f32 = -0.5;
+    /// The power with which SOLAR draws pictures of attention.
+    pub const DRAWING_POWER: f32 = -0.75;
 
-    /// Takes `{name}.f.0`, `.f.1`, `.g.0`, `.g.1`, `.h` and `.v` for maps of that many channels, `mid` inside.
+    /// One block alone, from weights named `f.0.weight` and so on, for maps of that many channels, `mid` inside.
+    ///
+    /// # Errors
+    /// When a tensor is missing or has another shape.
+    pub fn load(weights: &Weights<'_>, channels: usize, mid: usize) -> Result<Self, TensorProblem> {
+        Parameters::build(weights, &Device::flex(), |parameters| {
+            Self::take(parameters, "", channels, mid)
+        })
+    }
+
+    /// The parameters that [`SecondOrderAttention::load`] wants.
+    pub fn parameters(channels: usize, mid: usize) -> Vec<Wanted> {
+        let mut parameters = Parameters::listing();
+        Self::take(&mut parameters, "", channels, mid);
+        parameters.into_wanted()
+    }
+
+    /// Takes `{name}f.0`, `f.1`, `g.0`, `g.1`, `h` and `v` for maps of that many channels, `mid` inside.
     pub(crate) fn take(parameters: &mut Parameters<'_>, name: &str, channels: usize, mid: usize) -> Self {
         let walk = Convolution::default();
         let inner = [mid, channels, 1, 1];
         let mut projection = |part: &str| Projection {
-            conv: Conv2d::take_with_bias(parameters, &format!("{name}.{part}.0"), inner, walk),
-            norm: BatchNorm::take(parameters, &format!("{name}.{part}.1"), mid),
+            conv: Conv2d::take_with_bias(parameters, &format!("{name}{part}.0"), inner, walk),
+            norm: BatchNorm::take(parameters, &format!("{name}{part}.1"), mid),
         };
         let (f, g) = (projection("f"), projection("g"));
-        let h = Conv2d::take_with_bias(parameters, &format!("{name}.h"), inner, walk);
+        let h = Conv2d::take_with_bias(parameters, &format!("{name}h"), inner, walk);
         let outer = [channels, mid, 1, 1];
-        let v = Conv2d::take_with_bias(parameters, &format!("{name}.v"), outer, walk);
+        let v = Conv2d::take_with_bias(parameters, &format!("{name}v"), outer, walk);
         Self { f, g, h, v, mid }
     }
 

@@ -145,6 +145,16 @@ impl SequenceTrunk {
         Self::new(self.kind)
     }
 
+    /// Without the ReLU that the whole trunk ends with.
+    pub(crate) fn without_last_relu(self) -> Self {
+        let ends_in_relu = matches!(self.layers().last(), Some(Layer::Relu));
+        if self == self.whole() && ends_in_relu {
+            let last = self.last - 1;
+            return Self { last, ..self };
+        }
+        self
+    }
+
     /// The same trunk up to each of its layers, the first layer first.
     pub(crate) fn stages(self) -> impl Iterator<Item = Self> {
         (0..=self.whole().last).map(move |last| Self { last, ..self })
@@ -240,6 +250,7 @@ impl Sequence {
                 (Kind::DenseNet(_), Naming::Torchvision | Naming::Dirtorch) => {
                     format!("features.{}", densenet::layer_name(index))
                 }
+                (_, Naming::Netvlad) => format!("encoder.{index}"),
                 _ => format!("features.{index}"),
             };
             let module = match layer {

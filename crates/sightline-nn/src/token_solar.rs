@@ -22,7 +22,7 @@ pub struct TokenSolarModule {
 impl TokenSolarModule {
     pub(crate) fn take(parameters: &mut Parameters<'_>, dim: Option<usize>, channels: usize) -> Self {
         Self {
-            pooling: SecondOrderAttention::take(parameters, "pooling", channels, channels / 2),
+            pooling: SecondOrderAttention::take(parameters, "pooling.", channels, channels / 2),
             whiten: TokenWhitening::take(parameters, dim, channels),
         }
     }

@@ -6,6 +6,7 @@ use crate::parameters::Parameters;
 use crate::relup::Relup;
 use crate::resnet::{ResNet, ResidualTrunk};
 use crate::sequence::{Sequence, SequenceTrunk};
+use crate::solar_head::SolarHead;
 use burn::module::Module;
 use std::fmt;
 
@@ -64,16 +65,22 @@ pub(crate) enum Naming {
     Pycls,
     /// The same behind `globalmodel.`: DELG's.
     Delg,
+    /// `features.conv1.0`, `features.conv3_x`, ...: SOLAR's.
+    Solar,
+    /// `encoder.0`, `encoder.28`, ...: pytorch-NetVlad's.
+    Netvlad,
 }
 
 impl Naming {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Torchvision,
         Self::Dirtorch,
         Self::Cirtorch,
         Self::Token,
         Self::Pycls,
         Self::Delg,
+        Self::Solar,
+        Self::Netvlad,
     ];
 }
 
@@ -165,6 +172,24 @@ impl Trunk {
         }
     }
 
+    /// Without the ReLU that a whole sequence ends with.
+    pub(crate) fn without_last_relu(self) -> Self {
+        match self {
+            Self::Sequence(trunk) => Self::Sequence(trunk.without_last_relu()),
+            Self::Residual(_) | Self::Keras(_) => self,
+        }
+    }
+
+    /// What [`Trunk::without_last_relu`] takes off put back.
+    pub(crate) fn with_last_relu(self) -> Self {
+        let whole = self.whole();
+        if self == whole.without_last_relu() {
+            whole
+        } else {
+            self
+        }
+    }
+
     /// What the trunk's last map is called.
     pub(crate) fn last_map(self, naming: Naming) -> String {
         match self {
@@ -253,6 +278,21 @@ impl TrunkModule {
         match self {
             Self::Residual(trunk) => Self::Residual(trunk.with_relup(relup)),
             other => other,
+        }
+    }
+
+    /// The same trunk with SOLAR's attention between its stages; only residual trunks have them.
+    pub(crate) fn with_attention(self, parameters: &mut Parameters<'_>, head: SolarHead) -> Self {
+        match self {
+            Self::Residual(trunk) => Self::Residual(trunk.with_attention(parameters, head)),
+            other => other,
+        }
+    }
+
+    /// Scales the logits of attention between stages as SOLAR does for its pictures.
+    pub(crate) fn draw(&mut self) {
+        if let Self::Residual(trunk) = self {
+            trunk.draw();
         }
     }
 

@@ -6,6 +6,7 @@ use sightline_dataset::PictureIndex;
 use sightline_descriptor::{DescriptorSet, ScalePooling, WhiteningSettings};
 use sightline_extract::{Network, Options, Picture, Prepare, Recipes, describe_pictures};
 use sightline_image::recipe::{Recipe, Rule};
+use sightline_nn::Head;
 use sightline_plan::{Executor, Runtime, Tensor};
 use std::path::{Path, PathBuf};
 
@@ -118,7 +119,11 @@ impl Describer {
             .map(|(name, how)| find_whitening(&model.whitenings, &name, &how))
             .transpose()?;
         check_picture_size(model, recipes.recipe(), &passes)?;
-        let mut executor = model.executor(&settings.device, threads)?;
+        let mut executor = if pooling.takes_local_maps(&passes) {
+            model.local_executor(&settings.device, threads)?.0
+        } else {
+            model.executor(&settings.device, threads)?
+        };
         let dim = match model.dim() {
             Some(dim) => dim,
             None => dim_by_running(model, executor.as_mut(), recipes.recipe(), settings.max_pixels)?,
@@ -254,8 +259,12 @@ impl Describer {
     }
 }
 
-/// How the project of that recipe pools descriptors over scales.
+/// How the project of that recipe pools descriptors over scales; HOW's networks pool as HOW does, whatever the recipe.
 pub fn pooling_of(recipe: &str, model: &Model, scales: &[f64]) -> ScalePooling {
+    let head = model.network().map(|network| network.architecture().head());
+    if matches!(head, Some(Head::How(_))) {
+        return ScalePooling::How;
+    }
     match recipe {
         "dirtorch" => ScalePooling::DirtorchGem { power: 3.0 },
         "token" => ScalePooling::Token,

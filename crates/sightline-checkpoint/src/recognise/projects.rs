@@ -224,7 +224,16 @@ pub(super) fn architecture(
             }
             Some(name)
         }
-        Project::Solar => Some(format!("{}/solar", resnet(text("architecture")?)?)),
+        Project::Solar => {
+            let mut name = format!("{}/solar", resnet(text("architecture")?)?);
+            let [before_last, last] = ["soa4", "soa5"].map(|word| names.starts(&format!("features.{word}.")));
+            match (before_last, last) {
+                (true, false) => name.push_str("-soa4"),
+                (false, true) => name.push_str("-soa5"),
+                _ => {}
+            }
+            Some(name)
+        }
         Project::How => {
             let trunk = resnet(text("architecture")?)?;
             let mut name = match option("skip_layer").and_then(Value::as_i64).unwrap_or(0) {

@@ -4,6 +4,12 @@
 mod cgd;
 #[path = "heads/given.rs"]
 mod given;
+#[path = "heads/how.rs"]
+mod how;
+#[path = "heads/netvlad.rs"]
+mod netvlad;
+#[path = "heads/solar.rs"]
+mod solar;
 #[path = "heads/token.rs"]
 mod token;
 #[path = "heads/token_modules.rs"]
@@ -19,6 +25,9 @@ pub(crate) fn run(case: &Case) -> Result<Outputs, String> {
         name if name.starts_with("token_refine") => token_modules::refinement(case),
         name if name.starts_with("token_vladlayer") => token_modules::vlad_layer(case),
         name if name.starts_with("token_") => token::run(case),
+        name if name.starts_with("how_") => how::run(case),
+        name if name.starts_with("netvlad_") => netvlad::run(case),
+        name if name.starts_with("solar_") => solar::run(case),
         name => Err(format!("the harness does not know the case {name}")),
     }
 }
