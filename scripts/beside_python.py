@@ -8,6 +8,7 @@
   noise with the same number of threads.
 - JPEG to tensor: `sightline bench prepare` beside Pillow and NumPy, one thread.
 - Exact search: `sightline bench search` beside FAISS's flat index on the same rows (skipped where faiss is missing).
+- k-means: `sightline bench kmeans` beside FAISS's Clustering on the same vectors, which gives the same words.
 
 Every measurement runs in a process of its own, so that its peak memory is its own; the contenders take turns, `--passes` times,
 and the best pass counts. CPU time is given beside wall time, because it suffers less from what else the machine does.
@@ -22,7 +23,13 @@ import sys
 import tempfile
 import time
 
-NEEDED = {"numpy": "numpy", "PIL": "pillow", "onnxruntime": "onnxruntime", "openvino": "openvino"}
+# The modules of each part, and the packages that bring them.
+NEEDED = {
+    "networks": {"numpy": "numpy", "onnxruntime": "onnxruntime", "openvino": "openvino"},
+    "prepare": {"numpy": "numpy", "PIL": "pillow"},
+    "search": {"numpy": "numpy"},
+    "kmeans": {"numpy": "numpy", "faiss": "faiss-cpu"},
+}
 
 
 def main():
@@ -37,13 +44,19 @@ def main():
     parser.add_argument("--photos", help="folder of JPEG files for JPEG to tensor; without it that part is left out")
     parser.add_argument("--photo-size", default="512,1024", help="longer sides for JPEG to tensor")
     parser.add_argument("--search", default="100000x512x1000", help="ROWSxDIMxQUERIES of exact search, k = 50; or none")
-    parser.add_argument("--only", default="networks,prepare,search", help="parts to measure")
+    parser.add_argument("--kmeans", default="1000000x128x4096x10", help="ROWSxDIMxWORDSxITERATIONS of k-means")
+    parser.add_argument("--only", default="networks,prepare,search,kmeans", help="parts to measure")
     arguments = parser.parse_args()
-    missing = [package for module, package in NEEDED.items() if importlib.util.find_spec(module) is None]
+    parts = arguments.only.split(",")
+    unknown = [part for part in parts if part not in NEEDED]
+    if unknown:
+        sys.exit(f"There is no part {', '.join(unknown)}: --only takes {', '.join(NEEDED)}.")
+    needed = {module: package for part in parts for module, package in NEEDED[part].items()}
+    missing = [package for module, package in needed.items() if importlib.util.find_spec(module) is None]
     if missing:
         sys.exit(
             f"This script compares with Python packages that are not installed: {', '.join(missing)}.\n"
-            f"Install them, for example:\n  python3 -m venv venv && venv/bin/pip install {' '.join(NEEDED.values())} faiss-cpu\n"
+            f"Install them, for example:\n  python3 -m venv venv && venv/bin/pip install {' '.join(needed.values())} faiss-cpu\n"
             f"and run it again with venv/bin/python."
         )
     if not os.path.isfile(arguments.sightline):
@@ -51,7 +64,6 @@ def main():
             f"{arguments.sightline} is not there. Build it with `cargo build --release -p sightline-cli`, "
             "or name another with --sightline."
         )
-    parts = arguments.only.split(",")
     with tempfile.TemporaryDirectory() as folder:
         if "networks" in parts:
             networks(arguments, folder)
@@ -59,6 +71,8 @@ def main():
             prepare(arguments)
         if "search" in parts and arguments.search != "none":
             search(arguments, folder)
+        if "kmeans" in parts:
+            kmeans(arguments)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -163,6 +177,38 @@ def search(arguments, folder):
     )
 
 
+def kmeans(arguments):
+    """Whole trainings, without a round to warm up."""
+    rows, dim, words, iterations = arguments.kmeans.split("x")
+    line = ["bench", "kmeans", "--rows", rows, "--dim", dim, "--words", words, "--iterations", iterations, "--json"]
+
+    def ours():
+        result = json.loads(sightline(arguments, line))
+        times = result["times"]
+        return {"min_s": times["min_s"], "cpu_s": times["cpu_min_s"] or times["min_s"], "objective": result["objective"]}
+
+    best = in_turn(
+        {"Sightline": ours, "FAISS Clustering": lambda: child("kmeans", rows, dim, arguments.threads, words, iterations)},
+        arguments.passes,
+    )
+    least = best["FAISS Clustering"]
+    table(
+        f"k-means: {rows} vectors of {dim} float32 values into {words} words, {iterations} iterations, {arguments.threads} threads",
+        ["by", "s", "/ FAISS's", "CPU s", "/ FAISS's", "objective"],
+        [
+            [
+                name,
+                f"{result['min_s']:.1f}",
+                f"{result['min_s'] / least['min_s']:.2f}",
+                f"{result['cpu_s']:.1f}",
+                f"{result['cpu_s'] / least['cpu_s']:.2f}",
+                f"{result['objective']:.7e}",
+            ]
+            for name, result in best.items()
+        ],
+    )
+
+
 def in_turn(contenders, passes):
     """The best of several passes of each; memory is the most that was seen."""
     best = {}
@@ -189,7 +235,7 @@ def sightline(arguments, line, threads=True):
 def child(what, *arguments):
     """Measures one contender in a process of its own."""
     command = [sys.executable, os.path.abspath(__file__), "--child", what] + [str(argument) for argument in arguments]
-    environment = dict(os.environ, OMP_NUM_THREADS=str(arguments[2]))
+    environment = dict(os.environ, OMP_NUM_THREADS=str(arguments[2]))  # threads stand third for all
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment)
     if done.returncode != 0:
         sys.exit(f"measuring {what} failed; what it said stands above.")
@@ -233,6 +279,10 @@ def peak_memory():
         import resource
 
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+# Centres of `sightline bench kmeans` where none are asked for.
+CENTRES = 2000
 
 
 def noise(first, count, seed):
@@ -316,7 +366,31 @@ def run_faiss(path, queries, threads, rounds):
     return measured(rounds, lambda: index.search(asked, 50))
 
 
-CHILDREN = {"onnxruntime": run_onnxruntime, "openvino": run_openvino, "pillow": run_pillow, "faiss": run_faiss}
+def run_kmeans(rows, dim, threads, words, iterations):
+    """The vectors of crates/sightline/src/bench/kmeans.rs; faiss as jenicek/asmk calls it."""
+    import faiss
+    import numpy as np
+
+    rows = int(rows)
+    faiss.omp_set_num_threads(threads)
+    vectors = noise(0, rows * dim, 1).reshape(rows, dim)
+    centres = noise(0, CENTRES * dim, 2).reshape(CENTRES, dim)
+    for first in range(0, rows, CENTRES):
+        part = vectors[first : first + CENTRES]
+        part += np.float32(2) * centres[: len(part)]
+    clustering = faiss.Clustering(dim, words)
+    clustering.niter = iterations
+    start, before = time.perf_counter(), time.process_time()
+    clustering.train(vectors, faiss.IndexFlatL2(dim))
+    stats = clustering.iteration_stats
+    return {
+        "min_s": time.perf_counter() - start,
+        "cpu_s": time.process_time() - before,
+        "objective": stats.at(stats.size() - 1).obj,
+    }
+
+
+CHILDREN = {"kmeans": run_kmeans, "onnxruntime": run_onnxruntime, "openvino": run_openvino, "pillow": run_pillow, "faiss": run_faiss}
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--child"]:

@@ -18,7 +18,9 @@ mod reproduce;
 mod search;
 mod whiten;
 
-pub(crate) use bench::{BenchAsmkArgs, BenchCommand, BenchExtractArgs, BenchPrepareArgs, BenchSearchArgs};
+pub(crate) use bench::{
+    BenchAsmkArgs, BenchCommand, BenchExtractArgs, BenchKMeansArgs, BenchPrepareArgs, BenchSearchArgs,
+};
 pub(crate) use codebook::{
     CodebookCommand, CodebookForm, CodebookInfoArgs, CodebookStart, CodebookTrainArgs, VladArgs,
 };

@@ -1,6 +1,7 @@
 //! `sightline bench`: how fast the parts are, and how much memory they need.
 
 mod asmk;
+mod kmeans;
 
 use crate::args::{BenchCommand, BenchExtractArgs, BenchPrepareArgs, BenchSearchArgs, ModelArgs, RecipeArgs};
 use crate::output::{Outcome, print, print_json, usage};
@@ -63,6 +64,7 @@ pub(crate) fn run(command: &BenchCommand, threads: usize, screen: &Screen) -> an
         BenchCommand::Search(args) => search(args, threads, screen),
         BenchCommand::Prepare(args) => prepare(args, screen),
         BenchCommand::Asmk(args) => asmk::run(args, threads, screen),
+        BenchCommand::Kmeans(args) => kmeans::run(args, threads),
     }?;
     Ok(Outcome::Done)
 }

@@ -5,6 +5,7 @@
 //! process: who wants it for one configuration runs that configuration in a process of its own, as `sightline bench` does.
 
 mod asmk;
+mod kmeans;
 mod machine;
 #[cfg(feature = "nn")]
 mod network;
@@ -16,6 +17,7 @@ mod search;
 mod whole_way;
 
 pub use asmk::{AsmkSize, AsmkTimes, Step, time_asmk};
+pub use kmeans::{KMeansSize, KMeansTimes, time_k_means};
 pub use machine::{MemoryWatch, cpu_seconds, forget_peak_memory, peak_memory};
 #[cfg(feature = "nn")]
 pub use network::{NetworkTimes, time_network};

@@ -149,6 +149,9 @@ pub enum Error {
     /// Search.
     #[error(transparent)]
     Search(#[from] sightline_search::SearchError),
+    /// k-means.
+    #[error(transparent)]
+    KMeans(#[from] sightline_search::KMeansError),
     /// A data set.
     #[error(transparent)]
     Dataset(#[from] sightline_dataset::DatasetError),

@@ -32,6 +32,43 @@ all at once.\n\nExamples:\n  sightline bench asmk --images 100000 --features 100
 sightline bench asmk --images 2000 --features 300 --words 4096 --quantise --queries 20"
     )]
     Asmk(BenchAsmkArgs),
+    /// Time of k-means on vectors that are drawn
+    #[command(
+        after_help = "Vector i is the noise of row i plus twice that of centre i mod --centres, each uniform in [-1, 1). The training is that of \
+`local codebook train --form faiss`.\n\nExample:\n  sightline bench kmeans --rows 1000000 --dim 128 --words 4096 --threads 2"
+    )]
+    Kmeans(BenchKMeansArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct BenchKMeansArgs {
+    /// Vectors
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000_000))]
+    pub(crate) rows: u32,
+
+    /// Values of a vector
+    #[arg(long, value_name = "D", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=65536))]
+    pub(crate) dim: u32,
+
+    /// Centres that the vectors lie around (0: noise alone)
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
+    pub(crate) centres: u32,
+
+    /// Words, as a number or such as 4k
+    #[arg(long, value_name = "K", default_value = "1024")]
+    pub(crate) words: String,
+
+    /// Iterations of a training
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) iterations: u32,
+
+    /// Trainings
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) rounds: u32,
+
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args, Debug)]
