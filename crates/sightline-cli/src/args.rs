@@ -16,10 +16,12 @@ mod pull;
 mod recipe;
 mod reproduce;
 mod search;
+mod show;
 mod whiten;
 
 pub(crate) use bench::{
-    BenchAsmkArgs, BenchCommand, BenchExtractArgs, BenchKMeansArgs, BenchPrepareArgs, BenchSearchArgs,
+    BenchAsmkArgs, BenchCommand, BenchExtractArgs, BenchHomographyArgs, BenchKMeansArgs, BenchPrepareArgs,
+    BenchSearchArgs,
 };
 pub(crate) use codebook::{
     CodebookCommand, CodebookForm, CodebookInfoArgs, CodebookStart, CodebookTrainArgs, VladArgs,
@@ -36,6 +38,7 @@ pub(crate) use pull::{PullArgs, TableArgs};
 pub(crate) use recipe::{OrientationChoice, RecipeArgs, TruncatedChoice};
 pub(crate) use reproduce::ReproduceArgs;
 pub(crate) use search::SearchArgs;
+pub(crate) use show::{ShowCommand, ShowMatchesArgs, VerificationArgs};
 pub(crate) use whiten::{ApplyArgs, LearnArgs, Method, WhitenCommand};
 
 use clap::{Parser, Subcommand};
@@ -97,6 +100,11 @@ pub(crate) enum Command {
     Dataset {
         #[command(subcommand)]
         command: DatasetCommand,
+    },
+    /// Draws what the parts do: matches between two pictures
+    Show {
+        #[command(subcommand)]
+        command: ShowCommand,
     },
     /// Measures how fast the parts are on this machine, and how much memory they need
     Bench {

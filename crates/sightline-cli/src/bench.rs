@@ -1,6 +1,7 @@
 //! `sightline bench`: how fast the parts are, and how much memory they need.
 
 mod asmk;
+mod homography;
 mod kmeans;
 
 use crate::args::{BenchCommand, BenchExtractArgs, BenchPrepareArgs, BenchSearchArgs, ModelArgs, RecipeArgs};
@@ -64,6 +65,7 @@ pub(crate) fn run(command: &BenchCommand, threads: usize, screen: &Screen) -> an
         BenchCommand::Search(args) => search(args, threads, screen),
         BenchCommand::Prepare(args) => prepare(args, screen),
         BenchCommand::Asmk(args) => asmk::run(args, threads, screen),
+        BenchCommand::Homography(args) => homography::run(args),
         BenchCommand::Kmeans(args) => kmeans::run(args, threads),
     }?;
     Ok(Outcome::Done)

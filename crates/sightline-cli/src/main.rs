@@ -19,6 +19,7 @@ mod pull;
 mod recipe_choice;
 mod reproduce;
 mod search;
+mod show;
 mod whiten;
 mod whitening_choice;
 
@@ -51,6 +52,7 @@ fn run(cli: &Cli, screen: &progress::Screen) -> anyhow::Result<Outcome> {
         Command::Search(args) => search::run(args, cli.threads, screen),
         Command::Eval(args) => eval::run(args, cli.threads, screen),
         Command::Reproduce(args) => reproduce::run(args, cli.threads, screen),
+        Command::Show { command } => show::run(command, cli.threads, screen),
         Command::Bench { command } => bench::run(command, cli.threads, screen),
         Command::Model { command } => model::run(command, cli.threads, screen),
         Command::Dataset { command } => dataset::run(command, screen),

@@ -167,3 +167,22 @@ fn wrong_names_and_combinations_are_wrong_usage() {
         .ends(3)
         .complains("nowhere");
 }
+
+#[test]
+fn robust_homographies_are_found_and_timed() {
+    let place = Place::new();
+    let said = place.run("bench homography --pairs 3 --rounds 1 --json").ends(0);
+    let result = said.json();
+    assert_eq!(result["failed"], 0);
+    assert!(result["recall"].as_f64().unwrap() > 0.9);
+    assert!(result["corner_error_mean"].as_f64().unwrap() < 1.0);
+    is_positive(&result["times"]["min_s"]);
+    place
+        .run("bench homography --matches 50 --pairs 1 --rounds 1")
+        .ends(0)
+        .prints("corners px");
+    place
+        .run("bench homography --inliers 30")
+        .ends(2)
+        .complains("a share from 0 to 1");
+}

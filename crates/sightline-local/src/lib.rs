@@ -13,6 +13,7 @@ mod feature_file;
 mod features;
 mod network;
 mod select;
+pub mod spatial;
 mod suppression;
 mod vlad;
 mod vlad_set;

@@ -5,6 +5,7 @@
 //! process: who wants it for one configuration runs that configuration in a process of its own, as `sightline bench` does.
 
 mod asmk;
+mod homography;
 mod kmeans;
 mod machine;
 #[cfg(feature = "nn")]
@@ -17,6 +18,7 @@ mod search;
 mod whole_way;
 
 pub use asmk::{AsmkSize, AsmkTimes, Step, time_asmk};
+pub use homography::{HomographySize, HomographyTimes, time_homography};
 pub use kmeans::{KMeansSize, KMeansTimes, time_k_means};
 pub use machine::{MemoryWatch, cpu_seconds, forget_peak_memory, peak_memory};
 #[cfg(feature = "nn")]

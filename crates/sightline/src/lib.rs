@@ -19,6 +19,7 @@ pub mod bench;
 mod error;
 mod evaluation;
 pub mod report;
+pub mod show;
 mod whitening_pairs;
 mod whitenings;
 

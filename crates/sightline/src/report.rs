@@ -74,7 +74,7 @@ impl Report {
 }
 
 /// Text for an HTML text node or a quoted attribute: names of files are strangers' text.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

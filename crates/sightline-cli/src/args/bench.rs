@@ -32,6 +32,12 @@ all at once.\n\nExamples:\n  sightline bench asmk --images 100000 --features 100
 sightline bench asmk --images 2000 --features 300 --words 4096 --quantise --queries 20"
     )]
     Asmk(BenchAsmkArgs),
+    /// Time and accuracy of robust homographies from made-up matches, on one thread
+    #[command(
+        after_help = "scripts/homography_in_opencv.py fits the same matches with OpenCV.\n\n\
+Example:\n  sightline bench homography --matches 1000 --inliers 0.3 --noise 1"
+    )]
+    Homography(BenchHomographyArgs),
     /// Time of k-means on vectors that are drawn
     #[command(
         after_help = "Vector i is the noise of row i plus twice that of centre i mod --centres, each uniform in [-1, 1). The training is that of \
@@ -242,6 +248,45 @@ pub(crate) struct BenchPrepareArgs {
     /// Pictures to take from the folder, at most
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10000))]
     pub(crate) at_most: u32,
+
+    /// Rounds that are timed, after one that warms up
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=10000))]
+    pub(crate) rounds: u32,
+
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct BenchHomographyArgs {
+    /// Matches of a pair of pictures
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(5..=1_000_000))]
+    pub(crate) matches: u32,
+
+    /// Share of the matches that is right
+    #[arg(long, value_name = "SHARE", default_value_t = 0.3)]
+    pub(crate) inliers: f64,
+
+    /// Standard deviation of right matches along each axis, in pixels
+    #[arg(long, value_name = "PIXELS", default_value_t = 1.0)]
+    pub(crate) noise: f64,
+
+    /// Pairs, each with its own homography
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) pairs: u32,
+
+    /// Matches closer than this to where the homography puts them agree with it, in pixels
+    #[arg(long, value_name = "PIXELS", default_value_t = 3.0)]
+    pub(crate) threshold: f64,
+
+    /// Chance at which the best homography shall be found
+    #[arg(long, value_name = "SHARE", default_value_t = 0.999)]
+    pub(crate) confidence: f64,
+
+    /// Most samples to try
+    #[arg(long, value_name = "N", default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub(crate) max_samples: u32,
 
     /// Rounds that are timed, after one that warms up
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=10000))]

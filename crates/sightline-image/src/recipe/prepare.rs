@@ -4,7 +4,7 @@ use super::{Channels, Crop, Decoder, Pad, Recipe, Resize, Rule, Samples, scales,
 use crate::crop::{CropError, centre_crop, crop, crop_tensor, crop_within, pad_to_square};
 use crate::cv2_resize::{self, Cv2ResizeError, Target};
 use crate::decode::{DecodeError, DecodeOptions, decode, decode_cv2};
-use crate::normalise::{normalised, normalised_floats};
+use crate::normalise::{denormalised, normalised, normalised_floats};
 use crate::pixels::{ImageTensor, RgbImage};
 use crate::resize::{ResizeError, resize, resize_reducing_gap, thumbnail_size};
 use crate::torch_resize::InterpolateError;
@@ -99,6 +99,16 @@ impl Prepared {
 }
 
 impl Recipe {
+    /// A tensor that this recipe made, back as a picture that one can look at; none where it does not hold three channels.
+    #[must_use]
+    pub fn pixels_of(&self, tensor: &ImageTensor) -> Option<RgbImage> {
+        let mut picture = denormalised(tensor, self.mean, self.std)?;
+        if self.channels == Channels::Bgr {
+            picture.data.chunks_exact_mut(3).for_each(<[u8]>::reverse);
+        }
+        Some(picture)
+    }
+
     /// From the bytes of a file to the network's input: `[3, height, width]`, float32.
     ///
     /// `bbox` is a query's box (left, top, right, bottom) in pixels; pictures of more than `max_pixels` pixels, in the file

@@ -4,6 +4,8 @@
 mod codebook;
 #[path = "asmk/index.rs"]
 mod index;
+#[path = "asmk/spatial.rs"]
+mod spatial;
 #[path = "asmk/toy.rs"]
 mod toy;
 #[path = "asmk/vlad.rs"]
@@ -23,6 +25,7 @@ pub(crate) fn run(case: &Case) -> Result<Outputs, String> {
         {
             index::run(case)
         }
+        name if name.starts_with("spatial_") => spatial::run(case),
         name => Err(format!("the harness does not know the case {name}")),
     }
 }
