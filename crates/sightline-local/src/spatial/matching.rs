@@ -1,6 +1,5 @@
 //! Which local features of two pictures may show the same thing, by their descriptors.
 
-use crate::LocalFeatures;
 use sightline_search::{Neighbour, Rows, SearchError, nearest};
 
 /// Two features that look alike.
@@ -71,24 +70,6 @@ impl Matching {
             .filter_map(|(first, neighbours)| pair(first, neighbours))
             .filter(keeps)
             .collect())
-    }
-
-    /// The matches of two pictures' features.
-    ///
-    /// # Errors
-    /// Descriptors of different length.
-    pub fn of_features(
-        &self,
-        first: &LocalFeatures,
-        second: &LocalFeatures,
-    ) -> Result<Vec<Match>, SearchError> {
-        if first.is_empty() || second.is_empty() {
-            return Ok(Vec::new());
-        }
-        self.matches(
-            Rows::f32(&first.descriptors, first.dim),
-            Rows::f32(&second.descriptors, second.dim),
-        )
     }
 }
 
@@ -180,12 +161,6 @@ mod tests {
         };
         // Twins: only the first of them is anybody's nearest.
         assert_eq!(pairs(mutual, &[1.0, 1.0], &[1.0, 1.0]), [(0, 0)]);
-    }
-
-    #[test]
-    fn pictures_without_features_have_no_matches() {
-        let none = LocalFeatures::default();
-        assert!(Matching::DELG.of_features(&none, &none).unwrap().is_empty());
     }
 
     #[test]

@@ -3,8 +3,35 @@
 use super::matching::{Match, Matching, by_quality};
 use super::model::{ModelKind, PointMatch};
 use super::robust::{RobustFit, RobustSettings, robust_fit};
-use crate::LocalFeatures;
-use sightline_search::SearchError;
+use crate::{LocalFeatures, LocalView};
+use sightline_search::{Rows, SearchError};
+
+/// What of a picture's local features is compared.
+#[derive(Clone, Copy, Debug)]
+pub struct Placed<'a> {
+    /// Descriptors `[M, D]`.
+    pub descriptors: Rows<'a>,
+    /// Their places, x and y in pixels, `[M]`.
+    pub places: &'a [[f32; 2]],
+}
+
+impl<'a> From<&'a LocalFeatures> for Placed<'a> {
+    fn from(features: &'a LocalFeatures) -> Self {
+        Self {
+            descriptors: Rows::f32(&features.descriptors, features.dim),
+            places: &features.places,
+        }
+    }
+}
+
+impl<'a> From<LocalView<'a>> for Placed<'a> {
+    fn from(features: LocalView<'a>) -> Self {
+        Self {
+            descriptors: features.descriptors,
+            places: features.places,
+        }
+    }
+}
 
 /// How two pictures are compared.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -65,13 +92,28 @@ impl Verification {
     ///
     /// # Errors
     /// Descriptors of different length.
-    pub fn verify(&self, first: &LocalFeatures, second: &LocalFeatures) -> Result<Verified, SearchError> {
-        let matches = self.matching.of_features(first, second)?;
+    pub fn verify<'a>(
+        &self,
+        first: impl Into<Placed<'a>>,
+        second: impl Into<Placed<'a>>,
+    ) -> Result<Verified, SearchError> {
+        let (first, second) = (first.into(), second.into());
+        let matches = if first.places.is_empty() || second.places.is_empty() {
+            Vec::new()
+        } else {
+            self.matching.matches(first.descriptors, second.descriptors)?
+        };
+        // A feature without a place is nowhere, and agrees with nothing.
+        let place = |places: &[[f32; 2]], feature: u32| {
+            places
+                .get(feature as usize)
+                .map_or([f64::NAN; 2], |place| place.map(f64::from))
+        };
         let places: Vec<PointMatch> = matches
             .iter()
             .map(|found| PointMatch {
-                from: first.places[found.first as usize].map(f64::from),
-                to: second.places[found.second as usize].map(f64::from),
+                from: place(first.places, found.first),
+                to: place(second.places, found.second),
             })
             .collect();
         let fit = robust_fit(&places, &by_quality(&matches), &self.model);

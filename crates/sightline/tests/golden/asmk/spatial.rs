@@ -3,7 +3,7 @@
 use crate::case::{Case, Outputs};
 use serde_json::Value as Json;
 use sightline::checkpoint::formula::uniform;
-use sightline::local::spatial::{Matching, ModelKind, PointMatch, RobustSettings, rerank, robust_fit};
+use sightline::local::spatial::{Matching, ModelKind, PointMatch, RobustSettings, orders, robust_fit};
 use sightline::search::Rows;
 
 pub(crate) fn run(case: &Case) -> Result<Outputs, String> {
@@ -97,13 +97,13 @@ fn reranked(case: &Case) -> Result<Outputs, String> {
     for (name, order) in [
         (
             "top",
-            rerank::by_inliers_of_top(ranks.len(), &inliers, &junk, top),
+            orders::by_inliers_of_top(ranks.len(), &inliers, &junk, top),
         ),
         (
             "all",
-            rerank::by_inliers_then_score(&scores, &inliers, &junk, top),
+            orders::by_inliers_then_score(&scores, &inliers, &junk, top),
         ),
-        ("by_asmk", rerank::by_score_of_top(&asmk, top)),
+        ("by_asmk", orders::by_score_of_top(&asmk, top)),
     ] {
         let images: Vec<i64> = order.iter().map(|&place| ranks[place]).collect();
         outputs.ints(name, &[images.len()], &images);
