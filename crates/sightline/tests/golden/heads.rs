@@ -2,6 +2,8 @@
 
 #[path = "heads/cgd.rs"]
 mod cgd;
+#[path = "heads/delg.rs"]
+mod delg;
 #[path = "heads/given.rs"]
 mod given;
 #[path = "heads/how.rs"]
@@ -10,6 +12,8 @@ mod how;
 mod netvlad;
 #[path = "heads/solar.rs"]
 mod solar;
+#[path = "heads/superglobal.rs"]
+mod superglobal;
 #[path = "heads/token.rs"]
 mod token;
 #[path = "heads/token_modules.rs"]
@@ -28,6 +32,8 @@ pub(crate) fn run(case: &Case) -> Result<Outputs, String> {
         name if name.starts_with("how_") => how::run(case),
         name if name.starts_with("netvlad_") => netvlad::run(case),
         name if name.starts_with("solar_") => solar::run(case),
+        name if name.starts_with("delg_") => delg::run(case),
+        name if name.starts_with("superglobal_") => superglobal::run(case),
         name => Err(format!("the harness does not know the case {name}")),
     }
 }
