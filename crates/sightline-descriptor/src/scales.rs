@@ -190,6 +190,8 @@ impl ScalePooling {
 
 /// The scales of SuperGlobal's evaluation with 1, 3 or 5 of them, in its order; it has no other numbers of scales.
 #[must_use]
+// The original's four digits, not the roots themselves.
+#[allow(clippy::approx_constant)]
 pub fn superglobal_scales(count: usize) -> Option<&'static [f64]> {
     const ALL: [f64; 5] = [0.5, 0.7071, 1.0, 1.4142, 2.0];
     match count {

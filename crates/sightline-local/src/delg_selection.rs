@@ -6,6 +6,8 @@ use crate::select::ScaleMap;
 use crate::suppression::suppress;
 
 /// The scales of the original's extractor, in its order.
+// Its four digits, not the roots themselves.
+#[allow(clippy::approx_constant)]
 pub const DELG_SCALES: [f64; 7] = [0.25, 0.3535, 0.5, 0.7071, 1.0, 1.4142, 2.0];
 
 /// How features are chosen from the maps of all scales; its default is the original's.

@@ -7,8 +7,8 @@ use sightline_dataset::PictureIndex;
 use sightline_descriptor::WhiteningSettings;
 use sightline_extract::{Options, Picture, Prepare, Recipes, describe_pictures};
 use sightline_image::recipe::Recipe;
-use sightline_local::{CellGrid, LocalFeatures, LocalNetwork, Selection};
-use sightline_nn::Network;
+use sightline_local::{CellGrid, DELG_SCALES, DelgSelection, LocalFeatures, LocalNetwork, Selection};
+use sightline_nn::{Head, Network};
 use sightline_plan::Executor;
 use std::path::{Path, PathBuf};
 
@@ -22,9 +22,11 @@ pub const HOW_FEATURES: usize = 1000;
 pub struct LocalSettings {
     /// The recipe; none: that of the model's project, else `photos`.
     pub recipe: Option<Recipe>,
-    /// Scales at which every picture is described; none: [`HOW_SCALES`].
+    /// Scales at which every picture is described; none: those of the head's project ([`HOW_SCALES`], or DELG's for `delg`
+    /// and `delf`).
     pub scales: Vec<f64>,
-    /// At most so many features a picture, the strongest over all scales; none: all.
+    /// At most so many features a picture, the strongest over all scales; none: all. Those of `delg` and `delf` are chosen as
+    /// DELG does ([`DelgSelection`]).
     pub features: Option<usize>,
     /// Name of a whitening of the model or of a file ([`find_whitening`]), and how to apply it to every feature.
     pub whitening: Option<(String, WhiteningSettings)>,
@@ -40,7 +42,7 @@ impl Default for LocalSettings {
     fn default() -> Self {
         Self {
             recipe: None,
-            scales: HOW_SCALES.to_vec(),
+            scales: Vec::new(),
             features: Some(HOW_FEATURES),
             whitening: None,
             device: "cpu".to_owned(),
@@ -83,9 +85,27 @@ impl LocalDescriber {
                 architecture: model.architecture(),
             });
         };
+        // Their attention has a threshold, and their maps are those of the third stage wherever the trunk ends.
+        let head = model.network().map(|network| network.architecture().head());
+        let of_delg = matches!(head, Some(Head::Delg(_) | Head::Delf));
         let scales = match settings.scales {
+            none if none.is_empty() && of_delg => DELG_SCALES.to_vec(),
             none if none.is_empty() => HOW_SCALES.to_vec(),
             scales => scales,
+        };
+        let (chosen, selection) = match of_delg {
+            true => {
+                let most = settings.features.unwrap_or(usize::MAX);
+                let rule = DelgSelection {
+                    most,
+                    ..DelgSelection::default()
+                };
+                ("delg", Selection::Delg(rule))
+            }
+            false => {
+                let features = settings.features;
+                ("strongest", Selection::Strongest { features })
+            }
         };
         let whitening = settings
             .whitening
@@ -114,7 +134,7 @@ impl LocalDescriber {
             seed: model.seed,
             expansion: None,
             local: Some(LocalIdentity {
-                selection: "strongest".to_owned(),
+                selection: chosen.to_owned(),
                 features: settings.features,
                 aggregation: None,
             }),
@@ -125,9 +145,7 @@ impl LocalDescriber {
             recipes,
             scales,
             grid,
-            selection: Selection::Strongest {
-                features: settings.features,
-            },
+            selection,
             whitening,
             threads,
             card: Card::new(identity, circumstances),
