@@ -27,6 +27,11 @@ ARCHITECTURES = [
     "squeezenet1_1/cir-gem",
     "alexnet/cir-mac",
     "resnet18/cir-rmac",
+    "resnet50/token",
+    "resnet50/token-solar",
+    "resnet50/token-delg",
+    "resnet50/token-netvlad",
+    "resnet50/token-rmac",
 ]
 
 

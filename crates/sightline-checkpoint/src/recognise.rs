@@ -300,6 +300,40 @@ mod tests {
     }
 
     #[test]
+    fn the_token_projects_networks_are_told_apart() {
+        let trunk: Vec<String> = [3, 4, 6, 3]
+            .iter()
+            .enumerate()
+            .flat_map(|(stage, blocks)| {
+                (0..*blocks).map(move |block| format!("backbone.block{}.{block}.conv3.weight", stage + 2))
+            })
+            .collect();
+        for (own, name) in [
+            (&["tr.query"][..], Some("resnet50/token")),
+            (
+                &["vlad.centroids", "vlad.conv.0.weight"],
+                Some("resnet50/token-netvlad"),
+            ),
+            (
+                &["whiten.weight", "attention.att_conv1.weight", "reduction.weight"],
+                Some("resnet50/token-delg"),
+            ),
+            (
+                &["whiten.weight", "pooling.f.0.weight"],
+                Some("resnet50/token-solar"),
+            ),
+            (&["whiten.weight"], Some("resnet50/token-rmac")),
+            (&["classifier.weight"], None),
+        ] {
+            let mut names: Vec<&str> = trunk.iter().map(String::as_str).collect();
+            names.extend(own);
+            let known = recognise(&weights(&names));
+            assert_eq!(known.project, Project::Token);
+            assert_eq!(known.architecture.as_deref(), name);
+        }
+    }
+
+    #[test]
     fn prefixes_of_data_parallel_training_are_taken_off() {
         let state = weights(&[
             "module.conv1.weight",

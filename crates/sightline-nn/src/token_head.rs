@@ -74,7 +74,8 @@ impl TokenOptions {
         }
     }
 
-    fn sizes(self) -> [usize; 2] {
+    /// Number and length of the tokens.
+    pub(crate) fn sizes(self) -> [usize; 2] {
         [self.tokens.unwrap_or(4), self.width.unwrap_or(1024)]
     }
 }
