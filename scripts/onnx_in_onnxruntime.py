@@ -32,6 +32,10 @@ ARCHITECTURES = [
     "resnet50/token-delg",
     "resnet50/token-netvlad",
     "resnet50/token-rmac",
+    "resnet50/delg",
+    "resnet50:layer3/delf",
+    "resnet50/superglobal",
+    "resnet18/gem-relup-rgem-gemp",
 ]
 
 
@@ -74,9 +78,10 @@ def compare(sightline, architecture, size, folder):
         export(sightline, architecture, fixed, "--input-size", f"{height}x{width}")
     file = whole if os.path.exists(whole) else fixed
 
-    # dirtorch's recipe resizes nothing.
+    # dirtorch's recipe resizes nothing, and cirtorch's pooling leaves a single scale as the network gives it.
     rows = os.path.join(folder, "rows.npy")
     command = [sightline, "--quiet", "extract", path, "-o", rows, "--restart", "--recipe", "dirtorch", "--json"]
+    command += ["--pooling", "cirtorch"]
     said = run([*command, "--model", "seeded", "--arch", architecture])
     recipe = json.loads(said.stdout)["card"]["identity"]["recipe"]
     ours = numpy.load(rows)[0].astype(numpy.float64)
