@@ -10,6 +10,7 @@ mod eval;
 mod expansion;
 mod extract;
 mod local;
+mod local_index;
 mod model;
 mod network;
 mod pull;
@@ -32,6 +33,9 @@ pub(crate) use eval::EvalArgs;
 pub(crate) use expansion::ExpansionArgs;
 pub(crate) use extract::{ExtractArgs, ExtractCommand, Side, Sides, WorkArgs};
 pub(crate) use local::{LocalCommand, LocalExtractArgs, LocalExtractCommand, LocalInfoArgs};
+pub(crate) use local_index::{
+    IndexAddArgs, IndexCreateArgs, IndexRemoveArgs, IndexSearchArgs, IndexStatsArgs, LocalIndexCommand,
+};
 pub(crate) use model::{ExportFormat, ModelCommand};
 pub(crate) use network::{ModelArgs, PoolingChoice};
 pub(crate) use pull::{PullArgs, TableArgs};

@@ -2,6 +2,8 @@
 
 mod codebook;
 mod extract;
+mod index;
+mod index_search;
 mod info;
 mod vlad;
 
@@ -15,5 +17,6 @@ pub(crate) fn run(command: &LocalCommand, threads: usize, screen: &Screen) -> an
         LocalCommand::Info(args) => info::run(args),
         LocalCommand::Codebook { command } => codebook::run(command, screen),
         LocalCommand::Vlad(args) => vlad::run(args, screen),
+        LocalCommand::Index { command } => index::run(command, threads, screen),
     }
 }

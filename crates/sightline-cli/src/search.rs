@@ -167,7 +167,7 @@ fn says_whitened(set: &DescriptorSet) -> bool {
 }
 
 /// Left, top, width and height of `--box`.
-fn region(numbers: &[f64]) -> anyhow::Result<Option<[f64; 4]>> {
+pub(crate) fn region(numbers: &[f64]) -> anyhow::Result<Option<[f64; 4]>> {
     match numbers {
         [] => Ok(None),
         [x, y, width, height] if numbers.iter().all(|n| n.is_finite()) && *width > 0.0 && *height > 0.0 => {

@@ -52,6 +52,34 @@ impl Default for LocalSettings {
     }
 }
 
+impl LocalSettings {
+    /// The settings that made features with this card, for describing more pictures like them; on the CPU.
+    ///
+    /// # Errors
+    /// When the recipe is not understood.
+    pub fn like(card: &Card) -> Result<Self, Error> {
+        let identity = &card.identity;
+        let whitening = identity.whitening.as_ref().map(|whitening| {
+            let settings = WhiteningSettings {
+                dims: whitening.dims,
+                l2: whitening.l2,
+                power: whitening.power.unwrap_or(WhiteningSettings::default().power),
+                multiplier: whitening
+                    .multiplier
+                    .unwrap_or(WhiteningSettings::default().multiplier),
+            };
+            (whitening.name.clone(), settings)
+        });
+        Ok(Self {
+            recipe: Some(Recipe::from_json(&identity.recipe)?),
+            scales: identity.scales.values.clone(),
+            features: identity.local.as_ref().and_then(|local| local.features),
+            whitening,
+            ..Self::default()
+        })
+    }
+}
+
 /// A model with local features and a recipe made ready.
 pub struct LocalDescriber {
     executor: Box<dyn Executor>,

@@ -12,12 +12,23 @@ pub const fn packed_len(dim: usize) -> usize {
 /// Appends the signs of a vector: bit 1 where a value is above 0 (so not for 0, -0 and NaN). The first dimension is the
 /// most significant bit; the last word is filled up with zeros at its low end.
 pub fn pack(vector: &[f32], to: &mut Vec<u32>) {
-    to.extend(vector.chunks(BITS).map(|part| {
-        let bits = part
-            .iter()
-            .fold(0_u64, |bits, value| bits << 1 | u64::from(*value > 0.0));
-        (bits << (BITS - part.len())) as u32
-    }));
+    let (whole, rest) = vector.as_chunks::<BITS>();
+    to.extend(whole.iter().map(word));
+    if !rest.is_empty() {
+        let mut last = [0.0; BITS];
+        last[..rest.len()].copy_from_slice(rest);
+        to.push(word(&last));
+    }
+}
+
+/// The signs of as many values as a word holds.
+fn word(values: &[f32; BITS]) -> u32 {
+    // Without a carried shift, so that it becomes vector code.
+    let mut bits = 0;
+    for (place, value) in values.iter().enumerate() {
+        bits |= if *value > 0.0 { 1 << (BITS - 1 - place) } else { 0 };
+    }
+    bits
 }
 
 /// Bits in which two packed vectors differ.

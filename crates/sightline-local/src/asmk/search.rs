@@ -67,8 +67,14 @@ pub fn search(
     }
     let images = index.images();
     let threads = rayon::current_num_threads();
-    let wanted = (images * queries.len().max(1)).div_ceil(4 * threads);
-    let block = wanted.clamp(LEAST_BLOCK, BLOCK);
+    // Blocks are as large as they may where there are queries enough for all threads.
+    let block = if threads == 1 || queries.len() >= 4 * threads {
+        BLOCK
+    } else {
+        (images * queries.len().max(1))
+            .div_ceil(4 * threads)
+            .clamp(LEAST_BLOCK, BLOCK)
+    };
     let blocks = images.div_ceil(block);
     let k = k.unwrap_or(images);
     let job = Job {
@@ -165,6 +171,7 @@ impl Job<'_> {
         room.scores.resize(block.len(), 0.0);
         room.distances.resize(CHUNK, 0);
         let whole = block.start == 0 && block.end as usize == self.index.images();
+        let mut filled = None;
         for (word, vector) in query.words.iter().zip(query.units.chunks_exact(units)) {
             let (mut ids, mut vectors) = lists.of(*word as usize);
             if !whole {

@@ -2,6 +2,8 @@
 
 #[path = "asmk/codebook.rs"]
 mod codebook;
+#[path = "asmk/how_eval.rs"]
+mod how_eval;
 #[path = "asmk/index.rs"]
 mod index;
 #[path = "asmk/spatial.rs"]
@@ -18,6 +20,7 @@ pub(crate) fn run(case: &Case) -> Result<Outputs, String> {
         "kmeans_empty" | "kmeans_lloyd" | "kmeans_subsample" | "kmeans_train" | "rand_perm" | "quantise"
         | "quantise_ties" => codebook::run(case),
         "vlad" => vlad::run(case),
+        "how_eval" | "how_eval_distractors" => how_eval::run(case),
         "bits" => index::run(case),
         name if ["aggregate_", "kernel_", "ivf_"]
             .iter()

@@ -238,7 +238,11 @@ pub(super) fn ranking(
     Ok(())
 }
 
-fn queries(case: &Case, codebook: &Codebook, how: &AsmkSettings) -> Result<Vec<Aggregated>, String> {
+pub(super) fn queries(
+    case: &Case,
+    codebook: &Codebook,
+    how: &AsmkSettings,
+) -> Result<Vec<Aggregated>, String> {
     let toy = Toy::new(case, "qnoise", "queries")?;
     aggregate_images(codebook, &toy.rows(), how.query_assignment, how.binary).map_err(said)
 }
