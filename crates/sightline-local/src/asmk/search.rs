@@ -171,7 +171,7 @@ impl Job<'_> {
         room.scores.resize(block.len(), 0.0);
         room.distances.resize(CHUNK, 0);
         let whole = block.start == 0 && block.end as usize == self.index.images();
-        let mut filled = None;
+        let mut filled: Option<f32> = None;
         for (word, vector) in query.words.iter().zip(query.units.chunks_exact(units)) {
             let (mut ids, mut vectors) = lists.of(*word as usize);
             if !whole {
@@ -184,9 +184,12 @@ impl Job<'_> {
             }
             let idf = self.index.idf().get(*word as usize).copied().unwrap_or(1.0);
             if card.binary {
-                room.values.clear();
-                room.values
-                    .extend(self.table.iter().map(|value| f64::from(value * idf)));
+                if filled != Some(idf) {
+                    filled = Some(idf);
+                    room.values.clear();
+                    let values = self.table.iter().map(|value| f64::from(value * idf));
+                    room.values.extend(values);
+                }
                 self.add_codes(vector, ids, vectors, block.start, room);
             } else {
                 let vector: &[f32] = bytemuck::cast_slice(vector);

@@ -28,10 +28,20 @@ pub(crate) fn run(case: &Case) -> Result<Outputs, String> {
             let bound = |part: u64| (count * (part as f64 / partitions as f64)) as usize;
             let mut builder = Builder::onto_distractors(&path, base, build).map_err(said)?;
             for part in 0..partitions - 1 {
-                push(&mut builder, &toy.images[bound(part)..bound(part + 1)], &codebook, from)?;
+                push(
+                    &mut builder,
+                    &toy.images[bound(part)..bound(part + 1)],
+                    &codebook,
+                    from,
+                )?;
                 builder = Builder::adding_to(&path, finish(builder, &path)?, build).map_err(said)?;
             }
-            push(&mut builder, &toy.images[bound(partitions - 1)..], &codebook, from)?;
+            push(
+                &mut builder,
+                &toy.images[bound(partitions - 1)..],
+                &codebook,
+                from,
+            )?;
             finish(builder, &path)?
         }
         None => {
@@ -76,7 +86,12 @@ fn trained(case: &Case) -> Result<Codebook, String> {
 /// mAP, mP@k and the medium AP of each query, for the ground truth that the case's text states.
 fn metrics(case: &Case, images: usize, lists: &[Vec<u32>], out: &mut Outputs) -> Result<(), String> {
     let classes = whole(case, "classes")?;
-    let kinds = numbers(text(case, "gnd")?.split("r = ").nth(1).ok_or("the ground truth is not understood")?);
+    let kinds = numbers(
+        text(case, "gnd")?
+            .split("r = ")
+            .nth(1)
+            .ok_or("the ground truth is not understood")?,
+    );
     let kinds = *kinds.first().ok_or("the ground truth names no number of kinds")?;
     let kappas = numbers(text(case, "mpk")?);
     let of_kind = |query: usize, kind: usize| -> Vec<u32> {
