@@ -380,6 +380,38 @@ mod tests {
     }
 
     #[test]
+    fn a_file_of_version_1_is_read() {
+        let bytes = include_bytes!("../tests/data/codebook-v1.safetensors");
+        let codebook = Codebook::from_file(&read_bytes(bytes).unwrap()).unwrap();
+        assert_eq!((codebook.words(), codebook.dim()), (3, 8));
+        assert!(codebook.sha256().starts_with("5e2dfe986dc1"));
+        let trained = codebook.trained.unwrap();
+        assert_eq!(
+            (trained.form.as_str(), trained.iterations, trained.vectors),
+            ("faiss", 4, 80)
+        );
+        assert_eq!(trained.identity.unwrap().architecture, "resnet18:layer1/how-out8");
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_files_are_refused_or_whole(
+            cut in 0..1312_usize, places in prop::collection::vec((0..1312_usize, any::<u8>()), 0..4),
+        ) {
+            let mut bytes = include_bytes!("../tests/data/codebook-v1.safetensors").to_vec();
+            for (place, byte) in &places {
+                bytes[*place] = *byte;
+            }
+            bytes.truncate(1312 - cut);
+            if let Ok(file) = read_bytes(&bytes)
+                && let Ok(codebook) = Codebook::from_file(&file)
+            {
+                prop_assert!(codebook.words() * codebook.dim() == codebook.centroids().len() && codebook.words() > 0);
+            }
+        }
+    }
+
+    #[test]
     fn the_pickle_of_asmk_is_read() {
         // pickle.dumps({"type": "Codebook", "params": {"size": "2"}, "state": {"centroids": np.array([[1, 2], [3, 4]], "f4")}}, 4)
         let bytes = include_bytes!("../tests/data/asmk_codebook.pkl");

@@ -1,8 +1,9 @@
-//! Exact top-k search over many vectors.
+//! Exact top-k search over many vectors, nearest words and k-means.
 //!
 //! For: the inner products of queries with every row of a database, the k best of each query, whole rankings, and the
-//! ranks of given rows in a database too large to sort, on all cores (rayon's current pool). Not for: approximate
-//! search, storage, or distances; vectors come as plain slices (memory-mapped ones too) and are used as they are, so
+//! ranks of given rows in a database too large to sort; the nearest of many words by Euclidean distance ([`nearest()`],
+//! [`Quantiser`]) and training such words ([`k_means`]); on all cores (rayon's current pool). Not for: approximate
+//! search or storage; vectors come as plain slices (memory-mapped ones too) and are used as they are, so
 //! normalise them first where a cosine is meant.
 //!
 //! Every answer is exact and the same for any number of threads, block size and instruction set: each inner product
@@ -26,6 +27,7 @@ mod quantiser;
 mod ranks;
 mod rows;
 mod scan;
+mod shortlist;
 mod tiles;
 mod top_k;
 

@@ -6,7 +6,7 @@ use crate::progress::Screen;
 use anyhow::Context as _;
 use serde::Serialize;
 use sightline::local::{
-    Codebook, FeatureFile, Trained, TrainingFeatures, remove_training_state, train_codebook,
+    Codebook, FeatureFile, Trained, TrainingFeatures, remove_training_state, train_codebook, training_points,
 };
 use sightline::search::{Iteration, KMeansForm, KMeansReport, KMeansSettings, KMeansStart};
 use std::ops::ControlFlow;
@@ -69,6 +69,13 @@ fn train(args: &CodebookTrainArgs, screen: &Screen) -> anyhow::Result<()> {
         scale1_only: args.scale1_only,
     };
     let file = FeatureFile::open(&args.features)?;
+    let vectors = training_points(&file, features)?.count();
+    if vectors / ADVISED < settings.words && vectors >= settings.words {
+        screen.warn(&format!(
+            "{vectors} features are few for {} words: {ADVISED} for each word are advised",
+            settings.words
+        ));
+    }
     let mut state = args.output.clone().into_os_string();
     state.push(".state");
     let state = std::path::PathBuf::from(state);
@@ -102,13 +109,6 @@ fn train(args: &CodebookTrainArgs, screen: &Screen) -> anyhow::Result<()> {
     remove_training_state(&state).with_context(|| format!("{} could not be removed", state.display()))?;
     if let Some(done) = begun_with.filter(|done| *done > 0) {
         screen.say(&format!("{done} iterations were already done by an earlier run"));
-    }
-    let vectors = codebook.trained.as_ref().map_or(0, |trained| trained.vectors);
-    if vectors / ADVISED < settings.words {
-        screen.warn(&format!(
-            "{vectors} features are few for {} words: {ADVISED} for each word are advised",
-            settings.words
-        ));
     }
     let info = Info::of(&codebook);
     if args.json {
