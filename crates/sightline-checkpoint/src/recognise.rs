@@ -4,6 +4,7 @@
 //! form. It looks, it does not convert weights: tensors stay views of the file.
 
 mod how;
+mod keras;
 mod names;
 mod projects;
 mod stored_whitenings;
@@ -42,6 +43,8 @@ pub enum Project {
     Netvlad,
     /// leftthomas/CGD.
     Cgd,
+    /// PuchatekwSzortach/combination_of_multiple_global_descriptors_for_image_retrieval.
+    CgdTf,
     /// A plain state dict of torchvision's networks.
     Torchvision,
     /// Weights of no known layout, or no weights at all.
@@ -62,6 +65,7 @@ impl Project {
             Self::Superglobal => "SuperGlobal (CVNet)",
             Self::Netvlad => "NetVLAD",
             Self::Cgd => "CGD",
+            Self::CgdTf => "CGD (TensorFlow)",
             Self::Torchvision => "torchvision",
             Self::Unknown => "unknown",
         }
@@ -135,6 +139,7 @@ pub fn recognise(value: &Value) -> Recognised {
         found if found.is_empty() => names::all_tensors(value),
         found => found,
     };
+    let state_dict = keras::to_torch(state_dict);
     let all = names::Names::of(&state_dict);
     let project = projects::project(value, &all);
     let options = projects::options(project, value);

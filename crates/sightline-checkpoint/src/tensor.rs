@@ -343,6 +343,20 @@ impl Tensor {
         Ok(tensor)
     }
 
+    /// The same elements with the axes in another order, axis i of the result being axis `axes[i]`; nothing is copied. The
+    /// tensor itself where `axes` are not all its axes, each once.
+    #[must_use]
+    pub(crate) fn permuted(&self, axes: &[usize]) -> Self {
+        let mut sorted = axes.to_vec();
+        sorted.sort_unstable();
+        let mut tensor = self.clone();
+        if sorted.iter().copied().eq(0..self.shape.len()) {
+            tensor.shape = axes.iter().map(|axis| self.shape[*axis]).collect();
+            tensor.strides = axes.iter().map(|axis| self.strides[*axis]).collect();
+        }
+        tensor
+    }
+
     fn convert<T>(
         &self,
         wanted: &'static str,

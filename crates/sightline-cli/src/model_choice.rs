@@ -59,6 +59,12 @@ pub(crate) fn model(args: &ModelArgs, screen: &Screen) -> anyhow::Result<Model> 
             "--model-output, --token-pooling, --special-tokens and --map-pooling are for ONNX files (.onnx) only.",
         ));
     }
+    let seedless = path.as_os_str() == "seeded" || is_onnx_path(path);
+    if args.head_seed.is_some() && seedless {
+        return Err(usage(
+            "--head-seed completes a checkpoint that holds a trunk; seeded networks and ONNX files are whole.",
+        ));
+    }
     if path.as_os_str() == "seeded" {
         screen.say("The seeded network has random weights: it tells colours and textures apart, no more.");
         return Ok(Model::seeded(args.arch.as_deref().unwrap_or(SEEDED), 0)?);
@@ -68,6 +74,18 @@ pub(crate) fn model(args: &ModelArgs, screen: &Screen) -> anyhow::Result<Model> 
             return Err(usage("An ONNX file holds its own network: leave --arch out."));
         }
         Model::open_onnx(path, &onnx_settings(args))?
+    } else if let (Some(name), Some(seed)) = (&args.arch, args.head_seed) {
+        let model = Model::open_with_seeded_head(path, name, seed)?;
+        screen.say(&match (model.seeded_tensors.len(), model.seeded_tensors.first()) {
+            (count, Some(first)) => format!(
+                "{} lacks {count} of the tensors of the head of {}, the first is `{first}`. They were made from seed {seed}: the head \
+                 is untrained.",
+                path.display(),
+                model.architecture()
+            ),
+            _ => format!("{} holds the whole head: --head-seed made nothing.", path.display()),
+        });
+        model
     } else {
         Model::open(path, args.arch.as_deref())?
     };

@@ -143,6 +143,28 @@ impl fmt::Display for Combination {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::BurnOps;
+    use burn::tensor::{Device, Tensor};
+
+    #[test]
+    fn the_cubic_mean_keeps_its_sign_and_has_a_gradient_at_zero() {
+        let device = Device::flex().autodiff();
+        // Channels: all zero, q = -4, q = 27 of one pixel in two.
+        let values = [[[[0.0, 0.0]], [[-2.0, 0.0]], [[3.0, 3.0]]]];
+        let map = Tensor::<4>::from_data(values, &device).require_grad();
+        let pooled = GlobalDescriptor::Gem.pool(&mut BurnOps::default(), map.clone());
+        let got = pooled.to_data().try_to_vec::<f32>().unwrap();
+        for (got, want) in got.iter().zip([0.0, -(4.0_f32.cbrt()), 3.0]) {
+            assert!((got - want).abs() < 1e-6, "{got} {want}");
+        }
+        let gradient = map.grad(&pooled.sum().backward()).unwrap();
+        let gradient = gradient.into_data().try_to_vec::<f32>().unwrap();
+        // x^2 |q|^(-2/3) / 2, and none where everything is zero.
+        let slope = 2.0 * 4.0_f32.powf(-2.0 / 3.0);
+        for (got, want) in gradient.iter().zip([0.0, 0.0, slope, 0.0, 0.5, 0.5]) {
+            assert!((got - want).abs() < 1e-5, "{gradient:?}");
+        }
+    }
 
     #[test]
     fn every_order_is_a_combination() {

@@ -2,9 +2,9 @@
 
 use crate::Architecture;
 use crate::head::Head;
-use crate::parameters::{Parameters, Wanted};
+use crate::parameters::Wanted;
 use crate::pooling::PoolingKind;
-use crate::trunk::{Naming, Trunk, TrunkModule};
+use crate::trunk::{Naming, Trunk};
 use crate::weights::{Weights, without_prefix};
 use std::collections::BTreeSet;
 
@@ -63,11 +63,7 @@ pub(crate) fn fitting(weights: &Weights<'_>) -> Vec<String> {
 
 /// The trunk up to its deepest stage that the weights hold, and how many tensors that uses.
 fn deepest(whole: Trunk, naming: Naming, weights: &Weights<'_>) -> Option<(Trunk, usize)> {
-    let wanted = |trunk: Trunk| {
-        let mut parameters = Parameters::listing();
-        TrunkModule::take(&mut parameters, trunk, naming);
-        parameters.into_wanted()
-    };
+    let wanted = |trunk: Trunk| trunk.parameters(naming);
     let held = |wanted: &Wanted| weights.shape(&wanted.name) == Some(&wanted.shape);
     // The parameters of a stage come after those of the stages before it.
     let there = wanted(whole).iter().take_while(|wanted| held(wanted)).count();

@@ -2,7 +2,7 @@
 
 use crate::Ops;
 use crate::keras_resnet::{KerasResNet, KerasTrunk};
-use crate::parameters::Parameters;
+use crate::parameters::{Parameters, Wanted};
 use crate::relup::Relup;
 use crate::resnet::{ResNet, ResidualTrunk};
 use crate::sequence::{Sequence, SequenceTrunk};
@@ -197,6 +197,13 @@ impl Trunk {
             Self::Sequence(trunk) => trunk.last_map(),
             Self::Keras(trunk) => trunk.last_map(),
         }
+    }
+
+    /// The parameters that it wants, in the same order under all names.
+    pub(crate) fn parameters(self, naming: Naming) -> Vec<Wanted> {
+        let mut parameters = Parameters::listing();
+        TrunkModule::take(&mut parameters, self, naming);
+        parameters.into_wanted()
     }
 
     /// What dirtorch calls the linear layer behind the trunk.

@@ -1,9 +1,10 @@
 //! The weights of a network by their names in the original's state dict.
 
 use crate::Architecture;
-use crate::parameters::TensorProblem;
+use crate::parameters::{TensorProblem, Wanted};
+use crate::trunk::Naming;
 use sightline_checkpoint::{Tensor, formula};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Tensors by name, with the `module.` prefix of data-parallel training taken off.
 #[derive(Debug, Default)]
@@ -69,13 +70,57 @@ impl<'a> Weights<'a> {
     pub fn by_formula(architecture: &Architecture, seed: u64) -> Self {
         let mut weights = Self::new();
         for wanted in architecture.parameters() {
-            let values = match wanted.start {
-                Some(start) => vec![start; wanted.shape.iter().product()],
-                None => formula::parameter(&wanted.name, &wanted.shape, seed),
-            };
-            weights.insert(&wanted.name, &wanted.shape, values);
+            weights.insert(&wanted.name, &wanted.shape, by_formula(&wanted, seed));
         }
         weights
+    }
+
+    /// The same weights with what a file of a trunk alone lacks of an architecture: the trunk under the names that the
+    /// architecture gives it, whichever project's names the file has, and behind it the tensors that are missing by formula
+    /// (as [`Weights::by_formula`]), whose names come back. A head made so has learned nothing.
+    ///
+    /// What is missing of the trunk stays missing, and is found when the network is loaded.
+    #[must_use]
+    pub fn with_seeded_head(mut self, architecture: &Architecture, seed: u64) -> (Self, Vec<String>) {
+        let architecture = architecture.clone().sized_by(&self);
+        let (trunk, own) = (architecture.trunk(), architecture.head().naming());
+        let wanted = trunk.parameters(own);
+        let held = |names: &[Wanted]| names.iter().all(|wanted| self.shape(&wanted.name).is_some());
+        if !held(&wanted)
+            && let Some(other) = Naming::ALL
+                .into_iter()
+                .find(|naming| held(&trunk.parameters(*naming)))
+        {
+            // The same trunk lists the same parameters in the same order, whatever they are called.
+            let whole = trunk.whole();
+            let mut rename = |from: &str, to: String| {
+                if let Some(stored) = self.entries.remove(from) {
+                    self.entries.insert(to, stored);
+                }
+            };
+            for (from, to) in whole.parameters(other).into_iter().zip(whole.parameters(own)) {
+                rename(&from.name, to.name.clone());
+                // The counter of a batch norm belongs to it.
+                let norms =
+                    (from.name.strip_suffix("running_mean")).zip(to.name.strip_suffix("running_mean"));
+                if let Some((from, to)) = norms {
+                    rename(
+                        &format!("{from}num_batches_tracked"),
+                        format!("{to}num_batches_tracked"),
+                    );
+                }
+            }
+        }
+        let of_trunk: BTreeSet<String> = wanted.into_iter().map(|wanted| wanted.name).collect();
+        let mut made = Vec::new();
+        for wanted in architecture.parameters() {
+            let missing = self.shape(&wanted.name).is_none() && !wanted.optional;
+            if missing && !of_trunk.contains(&wanted.name) {
+                self.insert(&wanted.name, &wanted.shape, by_formula(&wanted, seed));
+                made.push(wanted.name);
+            }
+        }
+        (self, made)
     }
 
     /// All names, sorted.
@@ -127,6 +172,14 @@ impl<'a> Weights<'a> {
             )));
         }
         Ok(values)
+    }
+}
+
+/// The values of one parameter of a network that no file holds.
+fn by_formula(wanted: &Wanted, seed: u64) -> Vec<f32> {
+    match wanted.start {
+        Some(start) => vec![start; wanted.shape.iter().product()],
+        None => formula::parameter(&wanted.name, &wanted.shape, seed),
     }
 }
 

@@ -1,10 +1,12 @@
 //! Files and architectures: those that belong together, and what is said of those that do not.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, missing_docs)]
 
-use sightline_checkpoint::Tensor;
-use sightline_nn::{Architecture, Network, TensorProblem, Weights};
+use sightline_checkpoint::recognise::{Project, recognise};
+use sightline_checkpoint::{Tensor, Value};
+use sightline_nn::{Architecture, CheckpointError, Network, TensorProblem, Weights, parameter_values};
 use std::path::Path;
+use std::sync::Arc;
 
 fn architecture(name: &str) -> Architecture {
     Architecture::parse(name).unwrap()
@@ -203,9 +205,110 @@ fn the_real_file_ends_at_layer3() {
 }
 
 #[test]
+fn a_file_of_cgd_needs_a_name_and_every_order_of_its_descriptors_fits() {
+    for (name, count) in [
+        ("resnet50/cgd-GS-out96-classes10", 2),
+        ("resnext50_32x4d/cgd-M", 1),
+    ] {
+        let file = state_dict(name, 0);
+        let value = Value::dict(
+            file.iter()
+                .map(|(name, tensor)| (name.clone(), Value::Tensor(Arc::new(tensor.clone())))),
+        );
+        let recognised = recognise(&value);
+        assert_eq!(recognised.project, Project::Cgd);
+        let error = Architecture::of_checkpoint(&recognised).unwrap_err();
+        let CheckpointError::Unsaid { fitting } = error else {
+            panic!("{error}");
+        };
+        let trunk = name.split_once('/').unwrap().0;
+        let letters: Vec<&str> = match count {
+            1 => vec!["G", "M", "S"],
+            _ => vec!["GM", "GS", "MG", "MS", "SG", "SM"],
+        };
+        let want: Vec<String> = letters.iter().map(|l| format!("{trunk}/cgd-{l}")).collect();
+        assert_eq!(fitting[..want.len()], want);
+    }
+}
+
+#[test]
+fn files_of_the_tensorflow_project_say_what_they_are() {
+    for (name, says) in [
+        ("keras_resnet50:conv4_block3/cgd-tf-SMG-out48-classes5", true),
+        ("keras_resnet50:conv4_block3/cgd-tf-SMG", true),
+        ("keras_resnet50/cgd-tf-reference-size64-classes5", true),
+        ("keras_resnet50:conv4_block3/cgd-tf-S-out16-classes5", false),
+    ] {
+        // As Keras itself names and stores them.
+        let entry = |(name, tensor): (String, Tensor)| {
+            let (layer, part) = name.rsplit_once('.').unwrap();
+            let norm = layer.ends_with("_bn") || layer == "logits" || layer == "batch_normalization";
+            let part = match part {
+                "weight" if norm => "gamma",
+                "bias" if norm => "beta",
+                "running_mean" => "moving_mean",
+                "running_var" => "moving_variance",
+                "weight" => "kernel",
+                other => other,
+            };
+            let shape = match *tensor.shape() {
+                [o, i, h, w] => vec![h, w, i, o],
+                [o, i] => vec![i, o],
+                ref shape => shape.to_vec(),
+            };
+            let tensor = tensor.reshaped(shape).unwrap();
+            (format!("{layer}/{part}:0"), Value::Tensor(Arc::new(tensor)))
+        };
+        let recognised = recognise(&Value::dict(state_dict(name, 0).into_iter().map(entry)));
+        assert_eq!(recognised.project, Project::CgdTf);
+        let found = Architecture::of_checkpoint(&recognised);
+        let weights = Weights::from_state_dict(&recognised.state_dict);
+        match found {
+            Ok(found) => {
+                assert!(says, "{name}");
+                let network = Network::load(&found, &weights).unwrap();
+                assert!(network.unused().unknown.is_empty(), "{name}");
+                assert_eq!(network.architecture().dim(), architecture(name).dim());
+            }
+            Err(error) => {
+                assert!(!says, "{name}: {error}");
+                assert!(error.to_string().contains("cgd-tf-S"), "{error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_trunk_of_other_names_gets_an_untrained_head() {
+    let mut file = state_dict("resnet18:layer2/mac", 0);
+    let count = Tensor::from_f32(vec![], &[7.0]).unwrap();
+    file.push(("bn1.num_batches_tracked".to_owned(), count));
+    let wanted = architecture("resnet18:layer2/cgd-SG-out8-classes3");
+    let (weights, made) = Weights::from_state_dict(&file).with_seeded_head(&wanted, 5);
+    assert_eq!(made[..2], ["main_modules.0.0.weight", "main_modules.1.0.weight"]);
+    assert_eq!(made.len(), 8);
+    let network = Network::load(&wanted, &weights).unwrap();
+    assert!(network.unused().unknown.is_empty());
+    // The trunk's own values, and those of the seed.
+    let value = |network: &Network, name: &str| parameter_values(network, name).unwrap().data;
+    assert!(
+        value(&network, "features.4.0.conv1.weight")
+            .iter()
+            .all(|v| *v == 0.01)
+    );
+    let formula = Network::load(&wanted, &Weights::by_formula(&wanted, 5)).unwrap();
+    assert_eq!(value(&network, &made[0]), value(&formula, &made[0]));
+    // What is there stays as it is, and a trunk is never made up.
+    let (_, made) = weights.with_seeded_head(&wanted, 6);
+    assert!(made.is_empty(), "{made:?}");
+    let deeper = architecture("resnet18:layer3/cgd-S");
+    let (weights, _) = Weights::from_state_dict(&file).with_seeded_head(&deeper, 5);
+    let error = Network::load(&deeper, &weights).unwrap_err();
+    assert!(error.to_string().contains("features.0.weight"), "{error}");
+}
+
+#[test]
 fn checkpoints_of_dirtorch_and_cirtorch_say_what_they_are() {
-    use sightline_checkpoint::{Value, recognise};
-    use std::sync::Arc;
     let (text, yes, float) = (Value::text, Value::Bool(true), Value::Float);
     let dirtorch =
         |options: &[(&'static str, Value)]| ("model_options", Value::dict(options.iter().cloned()));
@@ -340,8 +443,6 @@ fn checkpoints_of_delg_and_cvnet_say_what_they_are() {
 
 #[test]
 fn checkpoints_of_how_say_what_they_are() {
-    use sightline_checkpoint::{Value, recognise};
-    use std::sync::Arc;
     let text = Value::text;
     let numbers = |values: [f64; 3]| Value::list(values.map(Value::Float).to_vec());
     let state = |name: &str, old: bool| {

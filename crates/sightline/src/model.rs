@@ -29,6 +29,8 @@ pub struct Model {
     pub exported_from: Option<String>,
     /// The seed of weights that no file holds.
     pub seed: Option<u64>,
+    /// Names of the tensors of the head that were made of that seed because the file lacks them.
+    pub seeded_tensors: Vec<String>,
     kind: Kind,
 }
 
@@ -55,6 +57,28 @@ impl Model {
         }
         // A wrong name is found before a large file is read.
         let named = architecture.map(Architecture::parse).transpose()?;
+        Self::open_checkpoint(path, named, None)
+    }
+
+    /// Opens a checkpoint that holds a trunk and not, or not all of, the head that `architecture` names: what is missing
+    /// of the head is made of a seed, so it has learned nothing. The trunk may have any known project's names.
+    ///
+    /// # Errors
+    /// As [`Model::open`].
+    pub fn open_with_seeded_head(
+        path: impl AsRef<Path>,
+        architecture: &str,
+        seed: u64,
+    ) -> Result<Self, Error> {
+        let named = Architecture::parse(architecture)?;
+        Self::open_checkpoint(path.as_ref(), Some(named), Some(seed))
+    }
+
+    fn open_checkpoint(
+        path: &Path,
+        named: Option<Architecture>,
+        head_seed: Option<u64>,
+    ) -> Result<Self, Error> {
         let file = sightline_checkpoint::read(path)?;
         let found = recognise_file(&file);
         if found.state_dict.is_empty() {
@@ -70,13 +94,15 @@ impl Model {
                 source,
             })?,
         };
-        let network =
-            Network::load(&architecture, &Weights::from_state_dict(&found.state_dict)).map_err(|source| {
-                Error::Load {
-                    path: path.to_owned(),
-                    source,
-                }
-            })?;
+        let weights = Weights::from_state_dict(&found.state_dict);
+        let (weights, seeded_tensors) = match head_seed {
+            Some(seed) => weights.with_seeded_head(&architecture, seed),
+            None => (weights, Vec::new()),
+        };
+        let network = Network::load(&architecture, &weights).map_err(|source| Error::Load {
+            path: path.to_owned(),
+            source,
+        })?;
         let weights_sha256 = sightline_card::sha256_file(path).map_err(|source| Error::Io {
             path: path.to_owned(),
             source,
@@ -95,7 +121,8 @@ impl Model {
             whitenings: found.whitenings,
             weights_sha256,
             exported_from: None,
-            seed: None,
+            seed: head_seed.filter(|_| !seeded_tensors.is_empty()),
+            seeded_tensors,
         })
     }
 
@@ -115,6 +142,7 @@ impl Model {
             project: said(|facts| facts.project),
             exported_from: said(|facts| Some(facts.weights)),
             seed: facts.as_ref().and_then(|facts| facts.seed),
+            seeded_tensors: Vec::new(),
             preprocess: facts.and_then(|facts| facts.preprocess),
             whitenings: Vec::new(),
             weights_sha256: onnx.sha256.clone(),
@@ -148,6 +176,7 @@ impl Model {
             whitenings: Vec::new(),
             weights_sha256: sightline_card::sha256_hex(format!("seeded {architecture} {seed}").as_bytes()),
             seed: Some(seed),
+            seeded_tensors: Vec::new(),
         })
     }
 
@@ -297,6 +326,7 @@ fn recipe_of(project: Project) -> Option<&'static str> {
         Project::Superglobal => Some("superglobal"),
         Project::Netvlad => Some("netvlad"),
         Project::Cgd => Some("cgd"),
+        Project::CgdTf => Some("cgd-tf"),
         Project::Csa | Project::Torchvision | Project::Unknown => None,
     }
 }

@@ -34,6 +34,8 @@ pub(super) fn project(value: &Value, names: &Names<'_>) -> Project {
         || value.get("test_features").is_some()
     {
         Project::Cgd
+    } else if names.starts("conv1_conv.") && names.starts("dense.") {
+        Project::CgdTf
     } else if names.starts("adpool.") || names.starts("adpoolx5.") {
         Project::Dirtorch
     } else if names.starts("features.") && (names.has("pool.p") || names.starts("whiten.")) {
@@ -270,6 +272,7 @@ pub(super) fn architecture(
             };
             Some(format!("{trunk}/netvlad"))
         }
+        Project::CgdTf => cgd_tf(names).map(str::to_owned),
         Project::Torchvision if names.has("fc.weight") => {
             by_weights.map(|trunk| format!("{trunk}/classifier"))
         }
@@ -292,6 +295,24 @@ fn token_head(names: &Names<'_>) -> Option<&'static str> {
         .into_iter()
         .find(|(name, _)| names.has(name))
         .map(|(_, head)| head)
+}
+
+/// Which of the TensorFlow project's networks has these layers; none where descriptors were left out, of which the
+/// weights do not say which.
+fn cgd_tf(names: &Names<'_>) -> Option<&'static str> {
+    if names.has("conv2d_1.weight") && names.has("conv5_block3_3_conv.weight") {
+        let deeper = names.has("conv4_block7_1_conv.weight");
+        return (!deeper).then_some("keras_resnet50/cgd-tf-reference");
+    }
+    // The auxiliary head, where it is there, has one more.
+    let last = if names.has("softmax_predictions.weight") {
+        3
+    } else {
+        2
+    };
+    let layer = |number: usize| names.has(&format!("dense_{number}.weight"));
+    let tapped = names.has("conv4_block3_3_conv.weight") && !names.has("conv4_block4_1_conv.weight");
+    (tapped && layer(last) && !layer(last + 1)).then_some("keras_resnet50:conv4_block3/cgd-tf-SMG")
 }
 
 /// The trunk and the head that one of dirtorch's functions builds with that pooling.

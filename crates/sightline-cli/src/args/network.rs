@@ -16,6 +16,11 @@ pub(crate) struct ModelArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) arch: Option<String>,
 
+    /// Make what the checkpoint lacks of the head that --arch names from this seed: an untrained head behind its trunk, to
+    /// have a starting line
+    #[arg(long, value_name = "SEED", requires = "arch")]
+    pub(crate) head_seed: Option<u64>,
+
     /// Where the network runs: cpu (a recorded plan), burn (the network itself, on the CPU), cuda, cuda:1, wgpu; ort,
     /// ort-cuda (ONNX Runtime)
     #[arg(long, default_value = "cpu", value_name = "DEVICE")]

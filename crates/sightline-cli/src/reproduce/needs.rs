@@ -67,7 +67,7 @@ impl Places {
     fn described(&self, row: &Row) -> Vec<String> {
         let mut line = vec!["--model".to_owned(), text(&self.model)];
         let mut add = |option: &str, value: String| line.extend([option.to_owned(), value]);
-        if row.file == "seeded" {
+        if row.file == "seeded" || row.named {
             add("--arch", row.architecture.clone());
         }
         add("--recipe", row.recipe.clone());
@@ -112,7 +112,26 @@ impl Places {
             line.extend(["--rerank".to_owned(), expansion.clone()]);
         }
         line.extend(["--protocol".to_owned(), row.protocol.clone()]);
+        let recalls = row.published.iter();
+        let recalls: Vec<&str> = recalls
+            .filter_map(|figure| figure.metric.strip_prefix("R@"))
+            .collect();
+        if !recalls.is_empty() {
+            line.extend(["--kappas".to_owned(), recalls.join(",")]);
+        }
         line
+    }
+
+    /// The commands of a row that takes several.
+    pub(crate) fn steps(&self, row: &Row) -> Vec<String> {
+        let root = self.roots.first().map_or(Path::new("data"), PathBuf::as_path);
+        let word = |word: &str| match word {
+            "MODEL" => shell(&text(&self.model)),
+            "ROOT" => shell(&text(root)),
+            other => other.to_owned(),
+        };
+        let filled = |step: &String| step.split(' ').map(word).collect::<Vec<_>>().join(" ");
+        row.steps.iter().map(filled).collect()
     }
 
     /// What is not there.

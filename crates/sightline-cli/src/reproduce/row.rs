@@ -31,6 +31,9 @@ pub(crate) struct Row {
     pub(crate) file: String,
     /// For reading and for seeded networks; a checkpoint says its own.
     pub(crate) architecture: String,
+    /// Whether the checkpoint does not say its own, so that the command names it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) named: bool,
     pub(crate) dataset: String,
     pub(crate) protocol: String,
     pub(crate) recipe: String,
@@ -52,6 +55,10 @@ pub(crate) struct Row {
     /// Name of the set of distractors.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) distractors: Option<String>,
+    /// Commands that evaluate it one after another, where one `eval` does not (local features); they are shown, not run.
+    /// `MODEL` stands for the weights, `ROOT` for the data root.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) steps: Vec<String>,
     /// Whether the figures are percentages.
     pub(crate) percent: bool,
     pub(crate) published: Vec<Published>,
