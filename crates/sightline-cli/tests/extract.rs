@@ -40,6 +40,29 @@ fn every_picture_of_a_folder_gets_a_row_with_its_name() {
 }
 
 #[test]
+fn several_scales_of_how_are_added_and_not_averaged() {
+    let place = Place::new();
+    place.draw_scenes("pictures", 1);
+    let run = |output: &str, more: &str| {
+        let line = format!(
+            "extract pictures --model seeded --arch resnet18:layer1/how-out8 -o {output} --json {more}"
+        );
+        let said = place.run(&line).ends(0).json();
+        let set = sightline::descriptor::DescriptorSet::open(place.path(output)).unwrap();
+        (said["card"]["identity"]["scales"].clone(), set.row(0).to_vec())
+    };
+    let (scales, added) = run("added.safetensors", "--scales 2,0.5");
+    assert_eq!(scales["pooling"], "how");
+    let (_, averaged) = run("averaged.safetensors", "--scales 2,0.5 --pooling delg");
+    let norm: f32 = added.iter().map(|value| value * value).sum();
+    assert!((norm - 1.0).abs() < 1e-5 && added.len() == 8, "{added:?}");
+    // The larger scale has more places, so it weighs more than half.
+    assert!(added.iter().zip(&averaged).any(|(a, b)| (a - b).abs() > 1e-5));
+    let (scales, _) = run("one.safetensors", "");
+    assert_eq!(scales["pooling"], "none");
+}
+
+#[test]
 fn a_list_is_described_in_its_own_order() {
     let place = drawn();
     place.write(

@@ -507,3 +507,40 @@ fn checkpoints_of_how_say_what_they_are() {
         );
     }
 }
+
+#[test]
+fn checkpoints_of_solar_and_netvlad_say_what_they_are() {
+    use sightline_checkpoint::{Value, recognise};
+    use std::sync::Arc;
+    for want in [
+        "resnet18/solar",
+        "resnet18/solar-soa4",
+        "resnet18/solar-soa5",
+        "alexnet/netvlad-k5",
+        "vgg16/netvlad-k3-v2",
+    ] {
+        let state = state_dict(want, 0).into_iter().map(|(name, tensor)| {
+            // Data-parallel training puts its prefix behind the parts of NetVLAD's networks.
+            let name = match name.split_once('.') {
+                Some((part @ ("encoder" | "pool"), rest)) if want.contains("netvlad") => {
+                    format!("{part}.module.{rest}")
+                }
+                _ => name,
+            };
+            (name, Value::Tensor(Arc::new(tensor)))
+        });
+        let mut entries = vec![("state_dict", Value::dict(state))];
+        if want.contains("solar") {
+            let meta = [
+                ("architecture", Value::text("resnet18")),
+                ("soa", Value::Bool(true)),
+            ];
+            entries.push(("meta", Value::dict(meta)));
+        }
+        let recognised = recognise(&Value::dict(entries));
+        let found = Architecture::of_checkpoint(&recognised).unwrap();
+        let network = Network::load(&found, &Weights::from_state_dict(&recognised.state_dict)).unwrap();
+        assert_eq!(network.architecture().to_string(), want);
+        assert!(network.unused().unknown.is_empty(), "{want}");
+    }
+}

@@ -6,7 +6,6 @@ use sightline_dataset::PictureIndex;
 use sightline_descriptor::{DescriptorSet, ScalePooling, WhiteningSettings};
 use sightline_extract::{Network, Options, Picture, Prepare, Recipes, describe_pictures};
 use sightline_image::recipe::{Recipe, Rule};
-use sightline_nn::Head;
 use sightline_plan::{Executor, Runtime, Tensor};
 use std::path::{Path, PathBuf};
 
@@ -261,8 +260,7 @@ impl Describer {
 
 /// How the project of that recipe pools descriptors over scales; HOW's networks pool as HOW does, whatever the recipe.
 pub fn pooling_of(recipe: &str, model: &Model, scales: &[f64]) -> ScalePooling {
-    let head = model.network().map(|network| network.architecture().head());
-    if matches!(head, Some(Head::How(_))) {
+    if model.adds_local_features() {
         return ScalePooling::How;
     }
     match recipe {

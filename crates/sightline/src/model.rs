@@ -229,6 +229,21 @@ impl Model {
         }
     }
 
+    /// Whether its descriptors over several scales are HOW's sums of local features.
+    pub(crate) fn adds_local_features(&self) -> bool {
+        match &self.kind {
+            Kind::Network { network, .. } => matches!(network.architecture().head(), Head::How(_)),
+            Kind::Onnx(onnx) => {
+                let architecture = onnx
+                    .facts
+                    .as_ref()
+                    .map(|facts| Architecture::parse(&facts.architecture));
+                architecture
+                    .is_some_and(|found| found.is_ok_and(|found| matches!(found.head(), Head::How(_))))
+            }
+        }
+    }
+
     /// The exponent by which cirtorch pools descriptors over several scales: the GeM power of GeM networks without regions
     /// and without a whitening layer, else 1.
     pub fn multiscale_power(&self) -> f64 {

@@ -4,9 +4,7 @@ use crate::case::{Array, Case, Outputs};
 use crate::eval::{dirtorch_setups, lists};
 use serde_json::Value as Json;
 use sightline_checkpoint::formula;
-use sightline_descriptor::{
-    Expansion, ScalePooling, Whitening, WhiteningSettings, how_over_scales, superglobal_power,
-};
+use sightline_descriptor::{Expansion, ScalePooling, Whitening, WhiteningSettings, superglobal_power};
 use sightline_image::ImageTensor;
 use sightline_image::torch_resize::{Coordinates, scale};
 use sightline_plan::{Convolution, Executor as _, Operation, Plan, RtenExecutor, Tensor, Value};
@@ -32,27 +30,26 @@ pub(crate) fn run(case: &Case) -> Result<Outputs, String> {
         "dirtorch-pipeline" => pipeline(case, &mut out)?,
         "multiscale-dirtorch" => dirtorch_scales(case, &mut out)?,
         "multiscale-cirtorch" => cirtorch_scales(case, &mut out)?,
-        "multiscale-how" => how_scales(case, &mut out)?,
         "multiscale-superglobal" => superglobal_scales(case, &mut out)?,
         other => return Err(format!("the harness knows no case {other}")),
     }
     Ok(out)
 }
 
-fn text(error: impl ToString) -> String {
+pub(crate) fn text(error: impl ToString) -> String {
     error.to_string()
 }
 
-fn number(value: &Json) -> Result<f64, String> {
+pub(crate) fn number(value: &Json) -> Result<f64, String> {
     value.as_f64().ok_or(format!("{value} is no number"))
 }
 
-fn numbers(value: &Json) -> Result<Vec<f64>, String> {
+pub(crate) fn numbers(value: &Json) -> Result<Vec<f64>, String> {
     let list = value.as_array().ok_or(format!("{value} is no list"))?;
     list.iter().map(number).collect()
 }
 
-fn whole(value: &Json) -> Result<usize, String> {
+pub(crate) fn whole(value: &Json) -> Result<usize, String> {
     Ok(value.as_u64().ok_or(format!("{value} is no whole number"))? as usize)
 }
 
@@ -232,7 +229,7 @@ fn weight(case: &Case, plan: &mut Plan, name: &str) -> Result<Value, String> {
     Ok(plan.constant(Tensor::new(&shape, values).map_err(text)?))
 }
 
-fn parameter(case: &Case, name: &str) -> Result<(Vec<usize>, Vec<f32>), String> {
+pub(crate) fn parameter(case: &Case, name: &str) -> Result<(Vec<usize>, Vec<f32>), String> {
     let shape = numbers(&case.params["weights"][name]).map_err(|error| format!("{name}: {error}"))?;
     let shape: Vec<usize> = shape.into_iter().map(|side| side as usize).collect();
     let values = formula::parameter(name, &shape, seed(case));
@@ -243,7 +240,7 @@ fn seed(case: &Case) -> u64 {
     case.params["seed"].as_u64().unwrap_or(0)
 }
 
-fn image(case: &Case) -> Result<ImageTensor, String> {
+pub(crate) fn image(case: &Case) -> Result<ImageTensor, String> {
     let shape = numbers(&case.params["shape"])?;
     let [_, channels, height, width] = shape[..] else {
         return Err("the image has no four axes".into());
@@ -256,7 +253,11 @@ fn image(case: &Case) -> Result<ImageTensor, String> {
 }
 
 /// At a scale other than 1.
-fn resized(image: &ImageTensor, factor: f64, coordinates: Coordinates) -> Result<ImageTensor, String> {
+pub(crate) fn resized(
+    image: &ImageTensor,
+    factor: f64,
+    coordinates: Coordinates,
+) -> Result<ImageTensor, String> {
     if factor == 1.0 && coordinates == Coordinates::Given {
         return Ok(image.clone());
     }
@@ -264,13 +265,13 @@ fn resized(image: &ImageTensor, factor: f64, coordinates: Coordinates) -> Result
 }
 
 /// The first channel.
-fn plane(out: &mut Outputs, name: &str, image: &ImageTensor) {
+pub(crate) fn plane(out: &mut Outputs, name: &str, image: &ImageTensor) {
     let (height, width) = (image.height, image.width);
     out.f32(name, &[height, width], image.data[..height * width].to_vec());
 }
 
 /// The convolution with stride 2 and padding 1, and the ReLU, that the tiny networks begin with.
-fn features(case: &Case) -> Result<(Plan, Value), String> {
+pub(crate) fn features(case: &Case) -> Result<(Plan, Value), String> {
     let channels = parameter(case, "features.0.weight")?.0[1];
     let (mut plan, input) = Plan::new(channels);
     let inputs = [
@@ -289,7 +290,7 @@ fn features(case: &Case) -> Result<(Plan, Value), String> {
 }
 
 /// Runs a plan on one picture: its outputs by name.
-fn run_plan(plan: &Plan, image: &ImageTensor) -> Result<Vec<(String, Tensor)>, String> {
+pub(crate) fn run_plan(plan: &Plan, image: &ImageTensor) -> Result<Vec<(String, Tensor)>, String> {
     let shape = [1, image.channels, image.height, image.width];
     let input = Tensor::new(&shape, image.data.clone()).map_err(text)?;
     RtenExecutor::new(plan, 1)
@@ -383,70 +384,4 @@ fn cirtorch_scales(case: &Case, out: &mut Outputs) -> Result<(), String> {
     let one = ScalePooling::Token.pool(&[&one], &asked);
     out.f32("token_one", &[one.len()], one);
     Ok(())
-}
-
-fn how_scales(case: &Case, out: &mut Outputs) -> Result<(), String> {
-    let (mut plan, map) = features(case)?;
-    plan.output("map", map);
-    let window = whole(&case.params["smoothing"])?;
-    let (shape, weight) = parameter(case, "dim_reduction.weight")?;
-    let (_, bias) = parameter(case, "dim_reduction.bias")?;
-    let image = image(case)?;
-    let sets = case.params["scales"]
-        .as_object()
-        .ok_or("the case has no scales")?;
-    for (name, scales) in sets {
-        let (mut sums, mut largest) = (Vec::new(), Vec::new());
-        for factor in numbers(scales)? {
-            let tensor = resized(&image, factor, Coordinates::Recomputed)?;
-            let outputs = run_plan(&plan, &tensor)?;
-            let map = &outputs.first().ok_or("no output")?.1;
-            let (sum, most) = weighted_sum(map, window, &weight, &bias, shape[1]);
-            sums.push(sum);
-            largest.push(most);
-        }
-        let sums: Vec<&[f64]> = sums.iter().map(Vec::as_slice).collect();
-        let pooled = how_over_scales(&sums, &largest);
-        out.f32(name, &[pooled.len()], pooled);
-    }
-    let factor = number(&case.params["resized_scale"])?;
-    plane(out, "resized", &resized(&image, factor, Coordinates::Recomputed)?);
-    Ok(())
-}
-
-/// HOW's attention, smoothing and reduction of one map `[1, C, H, W]`: the sum over places of reduced features times attention,
-/// and the largest attention. (HOW's head is not part of the toolkit yet; see the golden area's facts.)
-fn weighted_sum(
-    map: &Tensor,
-    window: usize,
-    weight: &[f32],
-    bias: &[f32],
-    channels: usize,
-) -> (Vec<f64>, f64) {
-    let (height, width) = (map.shape[2], map.shape[3]);
-    let at = |c: usize, y: usize, x: usize| f64::from(map.data[(c * height + y) * width + x]);
-    let reach = window / 2;
-    let mut sum = vec![0.0; bias.len()];
-    let mut largest = f64::NEG_INFINITY;
-    for y in 0..height {
-        for x in 0..width {
-            let squares: f64 = (0..channels).map(|c| at(c, y, x).powi(2)).sum();
-            let attention = (squares + 1e-10).sqrt();
-            largest = largest.max(attention);
-            let rows = y.saturating_sub(reach)..height.min(y + reach + 1);
-            let columns = x.saturating_sub(reach)..width.min(x + reach + 1);
-            let inside = (rows.len() * columns.len()) as f64;
-            let smooth: Vec<f64> = (0..channels)
-                .map(|c| {
-                    let places = rows.clone().flat_map(|v| columns.clone().map(move |u| (v, u)));
-                    places.map(|(v, u)| at(c, v, u)).sum::<f64>() / inside
-                })
-                .collect();
-            for ((sum, weight), bias) in sum.iter_mut().zip(weight.chunks(channels)).zip(bias) {
-                let products = weight.iter().zip(&smooth).map(|(w, x)| f64::from(*w) * x);
-                *sum += attention * (products.sum::<f64>() + f64::from(*bias));
-            }
-        }
-    }
-    (sum, largest)
 }
