@@ -184,7 +184,7 @@ pub fn aggregate_file(
 }
 
 /// Ranks the pictures of `database` for each of `queries`: all of them, best first, and with `distractors` (an index that
-/// was made before, of the same codebook and form) those too. The index is made beside nothing, in `folder`, and vanishes.
+/// was made before, of the same codebook and form) those too. The index is made in `folder` and vanishes.
 ///
 /// What comes back names pictures by their place in `database`; distractors are negative.
 ///
