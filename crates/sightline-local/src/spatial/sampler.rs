@@ -81,7 +81,7 @@ mod tests {
         }
         assert_eq!(largest[0], 3);
         assert!(largest[..50].iter().all(|&place| place < 30));
-        assert!(largest[1000..].iter().any(|&place| place == 49));
+        assert!(largest[1000..].contains(&49));
     }
 
     #[test]

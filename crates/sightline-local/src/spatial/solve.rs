@@ -8,29 +8,22 @@ const SINGULAR: f64 = 1e-10;
 pub(super) fn solve<const N: usize>(mut matrix: [[f64; N]; N], mut right: [f64; N]) -> Option<[f64; N]> {
     let largest = (0..N).map(|i| matrix[i][i]).fold(0.0, f64::max);
     for column in 0..N {
-        let mut pivot = matrix[column][column];
-        for k in 0..column {
-            pivot -= matrix[column][k] * matrix[column][k];
-        }
-        // Also false for NaN.
-        if !(pivot > SINGULAR * largest && pivot.is_finite()) {
+        let before: f64 = matrix[column][..column].iter().map(|value| value * value).sum();
+        let pivot = matrix[column][column] - before;
+        // False for NaN too.
+        let regular = pivot > SINGULAR * largest && pivot.is_finite();
+        if !regular {
             return None;
         }
         let root = pivot.sqrt();
         matrix[column][column] = root;
         for row in column + 1..N {
-            let mut value = matrix[row][column];
-            for k in 0..column {
-                value -= matrix[row][k] * matrix[column][k];
-            }
-            matrix[row][column] = value / root;
+            let before = dot(&matrix[row][..column], &matrix[column]);
+            matrix[row][column] = (matrix[row][column] - before) / root;
         }
     }
     for row in 0..N {
-        for k in 0..row {
-            right[row] -= matrix[row][k] * right[k];
-        }
-        right[row] /= matrix[row][row];
+        right[row] = (right[row] - dot(&matrix[row][..row], &right)) / matrix[row][row];
     }
     for row in (0..N).rev() {
         for k in row + 1..N {
@@ -39,6 +32,11 @@ pub(super) fn solve<const N: usize>(mut matrix: [[f64; N]; N], mut right: [f64; 
         right[row] /= matrix[row][row];
     }
     Some(right)
+}
+
+/// The sum of products of the entries that both have.
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 #[cfg(test)]

@@ -8,8 +8,13 @@ const STOPS: [Colour; 4] = [[66, 92, 222], [0, 168, 181], [88, 211, 98], [255, 2
 /// The colour of a strength from 0 (weak, blue) to 1 (strong, yellow).
 #[must_use]
 pub fn gradient(strength: f64) -> Colour {
-    // NaN counts as weak.
-    let place = strength.max(0.0).min(1.0) * (STOPS.len() - 1) as f64;
+    // What is no number counts as weak.
+    let strength = if strength.is_nan() {
+        0.0
+    } else {
+        strength.clamp(0.0, 1.0)
+    };
+    let place = strength * (STOPS.len() - 1) as f64;
     let stop = (place as usize).min(STOPS.len() - 2);
     let share = place - stop as f64;
     let (low, high) = (STOPS[stop], STOPS[stop + 1]);
