@@ -1,13 +1,15 @@
 //! `sightline model`: what is in a checkpoint, the same as safetensors, its network as ONNX, and published weights.
 
 mod export;
+mod heads;
 mod onnx_summary;
 
-use crate::args::{ExportFormat, ModelArgs, ModelCommand};
+use crate::args::{ExportFormat, ModelArgs, ModelCommand, TableArgs};
 use crate::extract::printable;
-use crate::output::{Outcome, print, print_json};
+use crate::output::{Outcome, print, print_json, usage};
 use crate::progress::Screen;
 use crate::pull;
+use serde::Serialize;
 use sightline::checkpoint::recognise::{WHITENINGS, recognise_file, store_whitenings};
 use sightline::checkpoint::{self, Summary, safetensors};
 use sightline::dataset::pull::Kind;
@@ -35,9 +37,39 @@ pub(crate) fn run(command: &ModelCommand, threads: usize, screen: &Screen) -> an
             };
             export::onnx(&network, output, *input_size, *json, threads, screen)
         }
-        ModelCommand::List(args) => pull::list(Kind::Models, args),
+        ModelCommand::List { word, table } => list(word.as_deref(), table),
         ModelCommand::Pull(args) => pull::run(Kind::Models, args, screen),
     }
+}
+
+/// What `model list --json` prints.
+#[derive(Serialize)]
+struct Lists<'a> {
+    networks: heads::Networks,
+    weights: Vec<pull::Listed<'a>>,
+}
+
+fn list(word: Option<&str>, args: &TableArgs) -> anyhow::Result<Outcome> {
+    let table = pull::table(Kind::Models, args)?;
+    let networks = heads::Networks::list(word, &table)?;
+    let (weights_text, weights) = pull::listed(&table, args, word.unwrap_or_default())?;
+    if let Some(word) = word
+        && networks.is_empty()
+        && weights.is_empty()
+    {
+        return Err(usage(format!(
+            "No network and no published weights have a name with `{word}` in it; `sightline model list` prints all."
+        )));
+    }
+    if args.json {
+        print_json(&Lists { networks, weights })?;
+    } else {
+        print(&format!(
+            "{}\nPublished weights:\n{weights_text}",
+            networks.text(word.is_some())
+        ))?;
+    }
+    Ok(Outcome::Done)
 }
 
 fn inspect(path: &Path, json: bool) -> anyhow::Result<Outcome> {

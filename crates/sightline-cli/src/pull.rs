@@ -125,7 +125,7 @@ fn tell_terms(table: &Table, name: &str, screen: &Screen) {
 }
 
 /// The embedded table, and the user's over it.
-fn table(kind: Kind, args: &TableArgs) -> anyhow::Result<Table> {
+pub(crate) fn table(kind: Kind, args: &TableArgs) -> anyhow::Result<Table> {
     let mut table = Table::embedded(kind)?;
     if let Some(path) = &args.table {
         table.override_with(path, kind).map_err(wrong_usage)?;
@@ -304,8 +304,9 @@ fn dry_run(choices: &[Choice], root: &Path, mirror: Option<&str>, json: bool) ->
     Ok(Outcome::Done)
 }
 
+/// An entry as it is listed.
 #[derive(Serialize)]
-struct Listed<'a> {
+pub(crate) struct Listed<'a> {
     #[serde(flatten)]
     entry: &'a Entry,
     /// Bytes of what is pulled without a group, as far as they are known.
@@ -316,9 +317,24 @@ struct Listed<'a> {
 
 pub(crate) fn list(kind: Kind, args: &TableArgs) -> anyhow::Result<Outcome> {
     let table = table(kind, args)?;
+    let (text, listed) = listed(&table, args, "")?;
+    if args.json {
+        print_json(&listed)?;
+    } else {
+        print(&text)?;
+    }
+    Ok(Outcome::Done)
+}
+
+/// The entries whose name contains `word`, for people and for machines.
+pub(crate) fn listed<'a>(
+    table: &'a Table,
+    args: &TableArgs,
+    word: &str,
+) -> anyhow::Result<(String, Vec<Listed<'a>>)> {
     let root = data_root(args.data_root.as_deref());
     let (mut text, mut listed) = (String::new(), Vec::new());
-    for entry in &table.entries {
+    for entry in table.entries.iter().filter(|entry| entry.name.contains(word)) {
         let chosen = table.select(&entry.name, None).map_err(wrong_usage)?;
         let files: Vec<&FileEntry> = chosen.files.iter().map(|choice| &choice.file).collect();
         let there = root
@@ -363,12 +379,7 @@ pub(crate) fn list(kind: Kind, args: &TableArgs) -> anyhow::Result<Outcome> {
             there,
         });
     }
-    if args.json {
-        print_json(&listed)?;
-    } else {
-        print(&text)?;
-    }
-    Ok(Outcome::Done)
+    Ok((text, listed))
 }
 
 /// The bytes of several files as a text that says how sure it is.

@@ -215,8 +215,38 @@ fn lists_say_what_there_is() {
         "token-r101",
         "delg-r50-gldv2",
     ] {
-        assert!(names(&models, "name").iter().any(|own| own == name), "{name}");
+        assert!(
+            names(&models["weights"], "name").iter().any(|own| own == name),
+            "{name}"
+        );
     }
+    // Networks come with their paper, and with their figures where one is asked for by name.
+    let head = |list: &Value, name: &str| -> Value {
+        let heads = list["networks"]["heads"].as_array().unwrap();
+        let has = |head: &&Value| head["heads"].as_array().unwrap().iter().any(|own| own == name);
+        heads.iter().find(has).unwrap().clone()
+    };
+    assert!(
+        head(&models, "how")["paper"]
+            .as_str()
+            .unwrap()
+            .contains("ECCV 2020")
+    );
+    assert!(
+        !head(&models, "cir-gem")["published"]
+            .as_array()
+            .unwrap()
+            .is_empty()
+    );
+    place
+        .run("model list cir-gem")
+        .ends(0)
+        .prints("mAP-medium 67.3, mAP-hard 44.3")
+        .prints("gl18-tl-resnet101-gem-w");
+    place
+        .run("model list nothing-of-that-name")
+        .ends(2)
+        .complains("`sightline model list` prints all");
     place
         .run("dataset pull roxford5k --data-root data --table table.json")
         .ends(0);

@@ -114,17 +114,32 @@ impl Head {
             .collect()
     }
 
-    /// Reads a head's name with its options.
-    pub(crate) fn read(text: &str) -> Result<Self, String> {
-        // The longest head name that the text begins with; what follows it are options.
-        let (base, mut head) = Self::all()
+    /// The names of all heads, options left out.
+    pub fn names() -> Vec<&'static str> {
+        Self::all().iter().map(|(name, _)| *name).collect()
+    }
+
+    /// Its name, options left out.
+    pub fn name(&self) -> &'static str {
+        Self::begun_by(&self.to_string()).map_or("", |(name, _)| name)
+    }
+
+    /// The head with the longest name that the text begins with, without options.
+    fn begun_by(text: &str) -> Option<(&'static str, Self)> {
+        Self::all()
             .into_iter()
             .filter(|(head, _)| text == *head || text.starts_with(&format!("{head}-")))
             .max_by_key(|(head, _)| head.len())
-            .ok_or_else(|| {
-                let names: Vec<&str> = Self::all().iter().map(|(name, _)| *name).collect();
-                format!("there is no head `{text}`; there are {}", names.join(", "))
-            })?;
+    }
+
+    /// Reads a head's name with its options.
+    pub(crate) fn read(text: &str) -> Result<Self, String> {
+        let (base, mut head) = Self::begun_by(text).ok_or_else(|| {
+            format!(
+                "there is no head `{text}`; there are {}",
+                Self::names().join(", ")
+            )
+        })?;
         for option in text[base.len()..].split('-').skip(1) {
             head.apply(option)
                 .ok_or_else(|| format!("the head `{base}` has no option `{option}`"))?;

@@ -93,6 +93,11 @@ impl Trunk {
             .chain(KerasTrunk::all().map(Self::Keras))
     }
 
+    /// The names of all trunks, options and stages left out.
+    pub fn names() -> Vec<&'static str> {
+        Self::all().map(Self::name).collect()
+    }
+
     /// The same trunk up to each of its stages, the first stage first.
     pub(crate) fn stages(self) -> Vec<Self> {
         match self {
@@ -223,8 +228,10 @@ impl Trunk {
         let mut parts = named.split('-');
         let name = parts.next().unwrap_or(named);
         let mut trunk = Self::all().find(|trunk| trunk.name() == name).ok_or_else(|| {
-            let names: Vec<&str> = Self::all().map(Self::name).collect();
-            format!("there is no trunk `{name}`; there are {}", names.join(", "))
+            format!(
+                "there is no trunk `{name}`; there are {}",
+                Self::names().join(", ")
+            )
         })?;
         trunk = trunk.with_usual_steps(usual);
         for option in parts {

@@ -59,9 +59,17 @@ sightline model export weights.pth --arch resnet18:layer3/gem --input-size 384x5
         #[arg(long)]
         json: bool,
     },
-    /// Lists the published weights that can be pulled, with terms
-    #[command(after_help = "Examples:\n  sightline model list\n  sightline model list --json")]
-    List(TableArgs),
+    /// Lists the networks with their papers and published figures, and the published weights that can be pulled
+    #[command(
+        after_help = "Examples:\n  sightline model list\n  sightline model list token\n  sightline model list --json"
+    )]
+    List {
+        /// Only those whose name contains this; with all published figures
+        word: Option<String>,
+
+        #[command(flatten)]
+        table: TableArgs,
+    },
     /// Downloads published weights, checked and with a receipt
     #[command(
         after_help = "Weights go to networks/ and whiten/ below the data root. What lies on Google Drive has no direct address: the command says \
