@@ -42,7 +42,10 @@ pub(crate) use pull::{PullArgs, TableArgs};
 pub(crate) use recipe::{OrientationChoice, RecipeArgs, TruncatedChoice};
 pub(crate) use reproduce::ReproduceArgs;
 pub(crate) use search::SearchArgs;
-pub(crate) use show::{ShowCommand, ShowMatchesArgs, VerificationArgs};
+pub(crate) use show::{
+    MarkChoice, ShowAttentionArgs, ShowCommand, ShowDataArgs, ShowMatchesArgs, ShowRankingArgs,
+    VerificationArgs,
+};
 pub(crate) use whiten::{ApplyArgs, LearnArgs, Method, WhitenCommand};
 
 use clap::{Parser, Subcommand};

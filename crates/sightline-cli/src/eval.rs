@@ -8,6 +8,7 @@ mod rankings;
 mod table;
 
 pub(crate) use described::describe_side;
+pub(crate) use page::report;
 pub(crate) use table::table;
 
 use crate::args::EvalArgs;
@@ -104,7 +105,12 @@ pub(crate) fn evaluate(args: &EvalArgs, threads: usize, screen: &Screen) -> anyh
         }
         let lists = rankings::ranked_lists(path, &dataset, protocol)?;
         let evaluation = eval::evaluate(&dataset, &lists, protocol, &options)?;
-        let answers = answers::listed(&lists, &shown(args, &evaluation), &dataset);
+        let answers = answers::listed(
+            &lists,
+            &shown(args, &evaluation)?,
+            args.report_answers.into(),
+            &dataset,
+        );
         return Ok(Evaluated {
             dataset,
             evaluation,
@@ -140,7 +146,13 @@ pub(crate) fn evaluate(args: &EvalArgs, threads: usize, screen: &Screen) -> anyh
     let database = expanded.database.as_ref().unwrap_or(&database);
     let ranking = SearchRanking::new(queries, database, &dataset)?.with_distractors(&distractors)?;
     let evaluation = eval::evaluate(&dataset, &ranking, protocol, &options)?;
-    let answers = answers::searched(&ranking, &shown(args, &evaluation), &dataset, &distractors)?;
+    let answers = answers::searched(
+        &ranking,
+        &shown(args, &evaluation)?,
+        args.report_answers.into(),
+        &dataset,
+        &distractors,
+    )?;
     let distractors = ranking.distractors();
     Ok(Evaluated {
         dataset,
@@ -157,11 +169,21 @@ pub(crate) fn evaluate(args: &EvalArgs, threads: usize, screen: &Screen) -> anyh
 }
 
 /// The queries that the report page shows; none without a page.
-fn shown(args: &EvalArgs, evaluation: &Evaluation) -> Vec<usize> {
-    match &args.report {
-        Some(_) => sightline::report::chosen(evaluation, args.report_queries),
-        None => Vec::new(),
+fn shown(args: &EvalArgs, evaluation: &Evaluation) -> anyhow::Result<Vec<usize>> {
+    if args.report.is_none() {
+        return Ok(Vec::new());
     }
+    if args.report_query.is_empty() {
+        return Ok(sightline::report::chosen(evaluation, args.report_queries));
+    }
+    let names = || evaluation.queries.iter().map(|query| query.name.as_str());
+    let index = |wanted: &String| {
+        names().position(|name| name == wanted).ok_or_else(|| {
+            let near = sightline::dataset::suggestion(wanted, names());
+            usage(format!("there is no query `{wanted}`{near}"))
+        })
+    };
+    args.report_query.iter().map(index).collect()
 }
 
 /// Prints, writes JSON and the report page.
@@ -175,7 +197,7 @@ fn finish(args: &EvalArgs, found: &Evaluated, screen: &Screen) -> anyhow::Result
         card: found.evaluated_card(),
     };
     if let Some(path) = &args.report {
-        let page = page::report(args, found, screen)?;
+        let page = report(args, found, screen)?;
         write_whole(path, page.to_html().as_bytes())?;
         screen.say(&format!("report: {}", path.display()));
     }

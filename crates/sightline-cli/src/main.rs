@@ -20,6 +20,7 @@ mod recipe_choice;
 mod reproduce;
 mod search;
 mod show;
+mod thumbnails;
 mod whiten;
 mod whitening_choice;
 

@@ -211,7 +211,7 @@ pub(crate) fn local_describer(
 }
 
 /// The recipe that was asked for, else the one of the model's project.
-fn recipe_of(model: &Model, recipe: &RecipeArgs) -> anyhow::Result<Recipe> {
+pub(crate) fn recipe_of(model: &Model, recipe: &RecipeArgs) -> anyhow::Result<Recipe> {
     recipe_choice::recipe(recipe, fallback(model, recipe), model.preprocess.as_ref())
 }
 

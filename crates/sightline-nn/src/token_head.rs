@@ -152,8 +152,8 @@ impl TokenModule {
         }
     }
 
-    /// `[N, C, H, W]` -> `[N, 1024]`. `tap` is shown the features after the self-attention (`encoder`, `[N, D, P, 1]`), the
-    /// tokens as they are made (`token_norm`, `[N, D, L, 1]`) and refined (`decoder0`, `decoder1`), and the descriptor before
+    /// `[N, C, H, W]` -> `[N, 1024]`. `tap` is shown the features after the self-attention (`encoder`, `[N, D, P, 1]`), each
+    /// token's share of every place (`token.attention`, `[N, 1, L, P]`), the tokens as they are made (`token_norm`, `[N, D, L, 1]`) and refined (`decoder0`, `decoder1`), and the descriptor before
     /// it is normalised, which is what training classifies (`tr`, `[N, 1024, 1, 1]`).
     pub(crate) fn forward<O: Ops>(
         &self,
@@ -170,7 +170,7 @@ impl TokenModule {
         let x = self.conv_norm.forward_counted(ops, x, counted);
         let x = self.encoder.forward(ops, x, counted);
         tap("encoder", &x);
-        let mut tokens = self.tokens(ops, &x, counted);
+        let mut tokens = self.tokens(ops, &x, counted, tap);
         tap("token_norm", &tokens);
         for (index, decoder) in self.decoder.iter().enumerate() {
             tokens = decoder.forward(ops, tokens, &x, counted);
@@ -186,13 +186,20 @@ impl TokenModule {
     }
 
     /// `[N, D, P, 1]` -> `[N, D, L, 1]`: every place is shared out among the tokens, whose sums are not divided by anything.
-    fn tokens<O: Ops>(&self, ops: &mut O, x: &O::T<4>, counted: Option<&Counted<O::T<4>>>) -> O::T<4> {
+    fn tokens<O: Ops>(
+        &self,
+        ops: &mut O,
+        x: &O::T<4>,
+        counted: Option<&Counted<O::T<4>>>,
+        tap: &mut dyn FnMut(&str, &O::T<4>),
+    ) -> O::T<4> {
         let width = self.width as i64;
         let query = ops.parameter(&self.query);
         let query = ops.reshape::<3, 4>(query, [1, 1, -1, width]);
         let places = ops.reshape::<4, 4>(x.clone(), [0, 1, width, -1]);
         let scores = ops.matmul(query, places.clone());
         let mut shares = ops.softmax(scores, 2);
+        tap("token.attention", &shares);
         if let Some(counted) = counted {
             shares = ops.mul(shares, counted.places.clone());
         }

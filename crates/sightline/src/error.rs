@@ -51,6 +51,20 @@ pub enum Error {
     #[cfg(feature = "nn")]
     #[error("The network cannot be recorded as a plan: {0}")]
     Record(#[from] sightline_nn::RecordError),
+    /// A network computed something that cannot be read back.
+    #[error("The network's values could not be read: {reason}")]
+    Network {
+        /// Why.
+        reason: String,
+    },
+    /// There is nothing to show of where a network looks.
+    #[error("{} cannot be shown looking at the picture: {reason}.", .path.display())]
+    NoAttention {
+        /// The model.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// The runtime refuses the plan.
     #[error(transparent)]
     Executor(#[from] sightline_plan::LoadError),

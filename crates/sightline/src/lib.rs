@@ -24,6 +24,8 @@ mod whitening_pairs;
 mod whitenings;
 
 #[cfg(feature = "nn")]
+mod attention;
+#[cfg(feature = "nn")]
 mod describer;
 #[cfg(feature = "nn")]
 mod export;
@@ -36,6 +38,8 @@ mod onnx_network;
 
 pub mod demo;
 
+#[cfg(feature = "nn")]
+pub use attention::attention;
 #[cfg(feature = "nn")]
 pub use describer::{Describer, Settings, pooling_of};
 pub use error::Error;

@@ -10,7 +10,7 @@ mod sections;
 mod thumbnail;
 
 pub use query::{Answer, QuerySection, Verdict};
-pub use sections::{Found, Pictures, chosen, figures, lines, rule, sections, verdict};
+pub use sections::{Found, Pictures, chosen, figures, lines, listed, rule, sections, verdict};
 pub use thumbnail::{Thumbnail, thumbnail};
 
 use sightline_eval::curve::Curve;

@@ -6,7 +6,7 @@ use clap::builder::PossibleValuesParser;
 use sightline::eval::Protocol;
 use std::path::PathBuf;
 
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 #[command(group = clap::ArgGroup::new("what").required(true).args(["model", "features", "ranks"]))]
 #[command(
     after_help = "D is a ground truth (gnd_*.pkl, .mat, .json), a folder of classic text files, a known name under --data-root, \
@@ -69,6 +69,14 @@ pub(crate) struct EvalArgs {
     /// Queries that the page shows with their answers at most, half from the worst and half from the best end
     #[arg(long, value_name = "N", default_value_t = 100, requires = "report")]
     pub(crate) report_queries: usize,
+
+    /// Show this query on the page, by its name; several are allowed, and no others are shown
+    #[arg(long, value_name = "NAME", requires = "report")]
+    pub(crate) report_query: Vec<String>,
+
+    /// Answers of a query that the page shows
+    #[arg(long, value_name = "N", default_value_t = 10, requires = "report", value_parser = clap::value_parser!(u16).range(1..=200))]
+    pub(crate) report_answers: u16,
 
     #[command(flatten)]
     pub(crate) expansion: ExpansionArgs,

@@ -1,7 +1,7 @@
 //! What may be typed after `show`.
 
-use super::{ModelArgs, RecipeArgs};
-use clap::{Args, Subcommand};
+use super::{EvalArgs, ModelArgs, RecipeArgs};
+use clap::{Args, Subcommand, ValueEnum};
 use sightline::local::spatial::ModelKind;
 use std::path::PathBuf;
 
@@ -17,6 +17,113 @@ sightline show matches a.jpg b.jpg --model trunk.pth --arch resnet18:layer3/how-
 sightline show matches a.jpg b.jpg --model how.pth --json"
     )]
     Matches(Box<ShowMatchesArgs>),
+    /// Draws queries and their answers as strips: right answers green, wrong ones red, junk grey
+    #[command(
+        after_help = "Queries and answers come from the same options as `eval`. Half of the queries shown are those with the worst answers.\n\n\
+Examples:\n  \
+sightline show ranking --dataset gnd_kth.pkl --images jpg --features db.safetensors --query-features q.safetensors -o strips.png\n  \
+sightline show ranking --dataset gnd_kth.pkl --images jpg --model weights.pth --arch resnet18:layer3/gem --query obj1_q.jpg -o strips.html\n  \
+sightline show ranking --dataset cars196 --data-root data --features cars.safetensors --mark dot -o strips.png"
+    )]
+    Ranking(Box<ShowRankingArgs>),
+    /// Draws a data set: queries with their boxes, and what the ground truth lists for each
+    #[command(
+        after_help = "Examples:\n  sightline show data --dataset gnd_roxford5k.pkl --images jpg -o oxford.html\n  \
+sightline show data --dataset photos-by-class --queries 20 -o classes.png"
+    )]
+    Data(Box<ShowDataArgs>),
+    /// Draws where a network looks: the strength of local features, tokens' shares, second-order attention
+    #[command(
+        after_help = "Local features (HOW, DELG, DELF): their strength. Token: which share of each place goes to each token. SOLAR: what one place \
+looks at in each block (--at). Others: the length of the last map's vectors, which is what poolings weigh.\n\nExamples:\n  \
+sightline show attention a.jpg --model how.pth -o attention.png\n  \
+sightline show attention a.jpg --model solar.pth --at 320,200 --size 512 -o attention.html"
+    )]
+    Attention(Box<ShowAttentionArgs>),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ShowRankingArgs {
+    /// The drawing to write: a picture (.png) or a self-contained page (.html)
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+
+    /// Queries to show at most, half from the worst and half from the best end
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=500))]
+    pub(crate) queries: u16,
+
+    /// Show this query, by its name; several are allowed, and no others are shown
+    #[arg(long, value_name = "NAME", conflicts_with = "queries")]
+    pub(crate) query: Vec<String>,
+
+    /// Answers to show of each
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub(crate) answers: u16,
+
+    /// How a picture marks answers: a frame, or a dot (as CGD's figures show answers of the same category)
+    #[arg(long, value_enum, default_value = "frame")]
+    pub(crate) mark: MarkChoice,
+
+    #[command(flatten)]
+    pub(crate) eval: EvalArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+pub(crate) enum MarkChoice {
+    Frame,
+    Dot,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ShowDataArgs {
+    /// The data set, as `eval` takes it
+    #[arg(long, value_name = "D")]
+    pub(crate) dataset: String,
+
+    /// Folder that holds the pictures
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) images: Option<PathBuf>,
+
+    /// Folder that holds the known data sets (default: $SIGHTLINE_DATA, then $DB_ROOT)
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) data_root: Option<PathBuf>,
+
+    /// The drawing to write: a picture (.png) or a self-contained page (.html)
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+
+    /// Queries to show at most, evenly from all
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=500))]
+    pub(crate) queries: u16,
+
+    /// Pictures to show of each
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub(crate) answers: u16,
+
+    /// Refuse pictures with more pixels
+    #[arg(long, value_name = "N", default_value_t = sightline::image::decode::DecodeOptions::default().max_pixels)]
+    pub(crate) max_pixels: u64,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ShowAttentionArgs {
+    /// The picture
+    #[arg(value_name = "PICTURE")]
+    pub(crate) picture: PathBuf,
+
+    /// The drawing to write: a picture (.png) or a self-contained page (.html)
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+
+    /// The place that looks, for SOLAR, in pixels of the prepared picture (default: where the last map is strongest)
+    #[arg(long, value_name = "X,Y", value_delimiter = ',', num_args = 2)]
+    pub(crate) at: Vec<f64>,
+
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+
+    #[command(flatten)]
+    pub(crate) recipe: RecipeArgs,
 }
 
 #[derive(Args, Debug)]

@@ -6,20 +6,18 @@ use sightline::descriptor::DescriptorSet;
 use sightline::eval::RankedLists;
 use sightline::report::Found;
 
-/// Answers a query on the page.
-const SHOWN: usize = 10;
-
 /// What a query found, by its index.
 pub(crate) type Answers = Vec<(usize, Vec<Found>)>;
 
-/// The best answers by search; an index beyond the images is a distractor of `sets`, in their order.
+/// The `most` best answers by search; an index beyond the images is a distractor of `sets`, in their order.
 pub(super) fn searched(
     ranking: &SearchRanking<'_>,
     asked: &[usize],
+    most: usize,
     dataset: &Dataset,
     sets: &[DescriptorSet],
 ) -> anyhow::Result<Answers> {
-    let hits = ranking.best(asked, SHOWN, dataset.gallery_queries_itself())?;
+    let hits = ranking.best(asked, most, dataset.gallery_queries_itself())?;
     let found = |hit: &sightline::search::Hit| Found {
         image: (hit.index < dataset.images.len()).then_some(hit.index),
         name: match hit.index.checked_sub(dataset.images.len()) {
@@ -45,8 +43,8 @@ fn distractor_name(mut index: usize, sets: &[DescriptorSet]) -> String {
     String::new()
 }
 
-/// The first answers of given rankings; where the images query themselves, a query is no answer of its own.
-pub(super) fn listed(lists: &RankedLists, asked: &[usize], dataset: &Dataset) -> Answers {
+/// The `most` first answers of given rankings; where the images query themselves, a query is no answer of its own.
+pub(super) fn listed(lists: &RankedLists, asked: &[usize], most: usize, dataset: &Dataset) -> Answers {
     let found = |index: u32| {
         let image = dataset.images.get(index as usize);
         Found {
@@ -61,7 +59,7 @@ pub(super) fn listed(lists: &RankedLists, asked: &[usize], dataset: &Dataset) ->
         .filter_map(|query| Some((*query, lists.lists().get(*query)?)))
         .map(|(query, list)| {
             let others = list.iter().copied().filter(|index| !own(query, *index));
-            (query, others.take(SHOWN).map(found).collect())
+            (query, others.take(most).map(found).collect())
         })
         .collect()
 }

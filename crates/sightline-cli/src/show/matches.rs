@@ -1,5 +1,6 @@
 //! `sightline show matches`: two pictures and what they have in common.
 
+use super::Form;
 use crate::args::{ShowMatchesArgs, VerificationArgs};
 use crate::output::{Outcome, print, print_json, usage, write_whole};
 use crate::progress::Screen;
@@ -47,14 +48,8 @@ struct Pair {
     ratio: f64,
 }
 
-/// What is written.
-enum Form {
-    Png,
-    Html,
-}
-
 pub(crate) fn run(args: &ShowMatchesArgs, threads: usize, screen: &Screen) -> anyhow::Result<Outcome> {
-    let form = args.output.as_deref().map(form).transpose()?;
+    let form = args.output.as_deref().map(Form::of).transpose()?;
     if form.is_none() && args.outliers {
         return Err(usage("--outliers draws, and nothing is drawn without -o FILE"));
     }
@@ -104,17 +99,6 @@ pub(crate) fn run(args: &ShowMatchesArgs, threads: usize, screen: &Screen) -> an
         ))?;
     }
     Ok(Outcome::Done)
-}
-
-fn form(path: &Path) -> anyhow::Result<Form> {
-    match path.extension().and_then(|ending| ending.to_str()) {
-        Some("png") => Ok(Form::Png),
-        Some("html") => Ok(Form::Html),
-        _ => Err(usage(format!(
-            "{} does not end in .png (a picture) or .html (a page)",
-            path.display()
-        ))),
-    }
 }
 
 /// What was asked of the matches.

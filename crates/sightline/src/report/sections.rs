@@ -46,6 +46,36 @@ pub fn verdict(dataset: &Dataset, query: usize, image: usize) -> Verdict {
     }
 }
 
+/// The images that the ground truth lists for a query, at most so many of them: right ones first, easy before hard, then
+/// junk. Labels list the images of the query's class but itself.
+pub fn listed(dataset: &Dataset, query: usize, most: usize) -> Vec<Found> {
+    let indices: Vec<usize> = match &dataset.truth {
+        Truth::Revisited(lists) => {
+            let lists = lists.get(query).into_iter();
+            let listed = lists.flat_map(|lists| [&lists.easy, &lists.hard, &lists.junk]);
+            listed.flatten().map(|index| *index as usize).collect()
+        }
+        Truth::Classic(lists) => {
+            let lists = lists.get(query).into_iter();
+            let listed = lists.flat_map(|lists| [&lists.ok, &lists.junk]);
+            listed.flatten().map(|index| *index as usize).collect()
+        }
+        Truth::Labels { .. } => (0..dataset.images.len())
+            .filter(|image| *image != query || !dataset.gallery_queries_itself())
+            .filter(|image| verdict(dataset, query, *image) == Verdict::Right)
+            .collect(),
+        Truth::None => Vec::new(),
+    };
+    let found = |image: usize| {
+        Some(Found {
+            image: Some(image),
+            name: dataset.images.get(image)?.clone(),
+            score: None,
+        })
+    };
+    indices.into_iter().filter_map(found).take(most).collect()
+}
+
 /// What counts as right, as a sentence.
 pub fn rule(dataset: &Dataset) -> &'static str {
     match &dataset.truth {

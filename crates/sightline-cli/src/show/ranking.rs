@@ -1,0 +1,53 @@
+//! `sightline show ranking`: queries and their answers as strips.
+
+use super::Form;
+use crate::args::{EvalArgs, MarkChoice, ShowRankingArgs};
+use crate::eval;
+use crate::output::{Outcome, usage, write_whole};
+use crate::progress::Screen;
+use sightline::report::Report;
+use sightline::show::{Mark, Strips};
+
+pub(crate) fn run(args: &ShowRankingArgs, threads: usize, screen: &Screen) -> anyhow::Result<Outcome> {
+    let form = Form::of(&args.output)?;
+    if args.eval.report.is_some() || args.eval.json.is_some() {
+        return Err(usage(
+            "--report and --json belong to `eval`; `show ranking` writes the drawing only",
+        ));
+    }
+    let asked = EvalArgs {
+        report: Some(args.output.clone()),
+        report_queries: args.queries.into(),
+        report_query: args.query.clone(),
+        report_answers: args.answers,
+        ..args.eval.clone()
+    };
+    let found = eval::evaluate(&asked, threads, screen)?;
+    found.warn(screen);
+    let page = eval::report(&asked, &found, screen)?;
+    let bytes = match form {
+        Form::Html => Report {
+            title: format!("{}: answers", found.dataset.name),
+            notes: page.notes,
+            queries_note: page.queries_note,
+            queries: page.queries,
+            ..Report::default()
+        }
+        .to_html()
+        .into_bytes(),
+        Form::Png => Strips {
+            queries: page.queries,
+            mark: match args.mark {
+                MarkChoice::Frame => Mark::Frame,
+                MarkChoice::Dot => Mark::Dot,
+            },
+        }
+        .to_png()?,
+    };
+    write_whole(&args.output, &bytes)?;
+    Ok(if found.missing.is_empty() {
+        Outcome::Done
+    } else {
+        Outcome::SomeFailed
+    })
+}
