@@ -36,6 +36,13 @@ ARCHITECTURES = [
     "resnet50:layer3/delf",
     "resnet50/superglobal",
     "resnet18/gem-relup-rgem-gemp",
+    "resnet18:layer3/how",
+    "resnet50:layer3/how",
+    "vgg16/how-unreduced",
+    "resnet50/solar",
+    "resnet101/solar",
+    "vgg16/netvlad",
+    "alexnet/netvlad-v2",
 ]
 
 
