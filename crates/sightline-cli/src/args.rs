@@ -10,6 +10,7 @@ mod eval;
 mod expansion;
 mod extract;
 mod local;
+mod local_eval;
 mod local_index;
 mod model;
 mod network;
@@ -33,6 +34,7 @@ pub(crate) use eval::EvalArgs;
 pub(crate) use expansion::ExpansionArgs;
 pub(crate) use extract::{ExtractArgs, ExtractCommand, Side, Sides, WorkArgs};
 pub(crate) use local::{LocalCommand, LocalExtractArgs, LocalExtractCommand, LocalInfoArgs};
+pub(crate) use local_eval::{LocalEvalArgs, LocalMethod};
 pub(crate) use local_index::{
     IndexAddArgs, IndexCreateArgs, IndexRemoveArgs, IndexSearchArgs, IndexStatsArgs, LocalIndexCommand,
 };

@@ -3,25 +3,29 @@
 mod answers;
 mod described;
 mod distractors;
+mod local;
 mod page;
 mod rankings;
+mod spatial;
 mod table;
 
 pub(crate) use described::describe_side;
 pub(crate) use page::report;
 pub(crate) use table::table;
 
-use crate::args::EvalArgs;
+use crate::args::{EvalArgs, LocalMethod};
 use crate::extract::printable;
 use crate::output::{Outcome, print, print_json, usage, write_whole};
 use crate::progress::Screen;
-use crate::{expansion_choice, model_choice, pictures};
+use crate::{expansion_choice, model_choice, pictures, spatial_choice};
 use serde::Serialize;
 use sightline::card::Card;
 use sightline::dataset::Dataset;
 use sightline::eval::{self, Evaluation, Options, Protocol};
 use sightline::extract::Skipped;
+use sightline::local::spatial::SpatialReranking;
 use sightline::{Aligned, SearchRanking};
+use spatial::Spatial;
 use std::collections::HashSet;
 
 /// What an evaluation found, and how.
@@ -32,6 +36,10 @@ pub(crate) struct Evaluated {
     pub(crate) card: Option<Card>,
     /// Pictures without descriptor.
     pub(crate) missing: Vec<Skipped>,
+    /// What was made of local features, where these were compared.
+    local: Option<local::LocalCard>,
+    /// How rankings were verified.
+    spatial: Option<SpatialReranking>,
     /// How many images that answer no query were added.
     pub(crate) distractors: usize,
     /// The best answers of the queries that the report page shows.
@@ -54,6 +62,12 @@ impl Evaluated {
     pub(crate) fn evaluated_card(&self) -> Option<serde_json::Value> {
         let mut value = self.card.as_ref()?.to_value();
         value["protocol"] = self.evaluation.protocol.name().into();
+        if let Some(local) = &self.local {
+            value["local"] = serde_json::to_value(local).ok()?;
+        }
+        if let Some(spatial) = &self.spatial {
+            value["rerank"] = spatial_choice::card(spatial);
+        }
         Some(value)
     }
 }
@@ -104,6 +118,10 @@ pub(crate) fn evaluate(args: &EvalArgs, threads: usize, screen: &Screen) -> anyh
             ));
         }
         let lists = rankings::ranked_lists(path, &dataset, protocol)?;
+        let lists = match expansion.spatial {
+            Some(how) => Spatial::new(how, args, None, &dataset)?.rerank(&lists, screen)?,
+            None => lists,
+        };
         let evaluation = eval::evaluate(&dataset, &lists, protocol, &options)?;
         let answers = answers::listed(
             &lists,
@@ -115,14 +133,53 @@ pub(crate) fn evaluate(args: &EvalArgs, threads: usize, screen: &Screen) -> anyh
             dataset,
             evaluation,
             card: None,
+            local: None,
+            spatial: expansion.spatial,
             missing: Vec::new(),
             distractors: 0,
             answers,
         });
     }
+    if matches!(args.local.local, Some(LocalMethod::Asmk | LocalMethod::AsmkStar)) {
+        if expansion.changes_something() {
+            return Err(usage(
+                "ASMK's answers are ranked by what their local features share, and only descriptors can be expanded by their neighbours",
+            ));
+        }
+        let ranked = local::ranked(args, threads, &dataset, screen)?;
+        let lists = match expansion.spatial {
+            Some(how) => {
+                Spatial::new(how, args, Some(ranked.sides), &dataset)?.rerank(&ranked.lists, screen)?
+            }
+            None => ranked.lists,
+        };
+        let evaluation = eval::evaluate(&dataset, &lists, protocol, &options)?;
+        let answers = answers::listed(
+            &lists,
+            &shown(args, &evaluation)?,
+            args.report_answers.into(),
+            &dataset,
+        );
+        return Ok(Evaluated {
+            dataset,
+            evaluation,
+            card: ranked.card,
+            local: Some(ranked.made),
+            spatial: expansion.spatial,
+            missing: ranked.missing,
+            distractors: ranked.distractors,
+            answers,
+        });
+    }
     // Before anything is described: a wrong file is found at once.
     let distractors = distractors::open(&args.distractors)?;
-    let described = described::described(args, threads, &dataset, screen)?;
+    let (described, compared) = match args.local.local {
+        Some(_) => {
+            let (described, sides) = local::vlads(args, threads, &dataset, screen)?;
+            (described, Some(sides))
+        }
+        None => (described::described(args, threads, &dataset, screen)?, None),
+    };
     distractors::check(&described.database, &distractors, screen)?;
     let images: Vec<&str> = dataset.images.iter().map(String::as_str).collect();
     let asked: Vec<&str> = dataset.queries.iter().map(|query| query.name.as_str()).collect();
@@ -145,14 +202,31 @@ pub(crate) fn evaluate(args: &EvalArgs, threads: usize, screen: &Screen) -> anyh
     let queries = expanded.queries.as_ref().unwrap_or(queries);
     let database = expanded.database.as_ref().unwrap_or(&database);
     let ranking = SearchRanking::new(queries, database, &dataset)?.with_distractors(&distractors)?;
-    let evaluation = eval::evaluate(&dataset, &ranking, protocol, &options)?;
-    let answers = answers::searched(
-        &ranking,
-        &shown(args, &evaluation)?,
-        args.report_answers.into(),
-        &dataset,
-        &distractors,
-    )?;
+    let (evaluation, answers) = match expansion.spatial {
+        Some(how) => {
+            let spatial = Spatial::new(how, args, compared, &dataset)?;
+            let lists = spatial.rerank(&answers::whole_lists(&ranking, &dataset)?, screen)?;
+            let evaluation = eval::evaluate(&dataset, &lists, protocol, &options)?;
+            let answers = answers::listed(
+                &lists,
+                &shown(args, &evaluation)?,
+                args.report_answers.into(),
+                &dataset,
+            );
+            (evaluation, answers)
+        }
+        None => {
+            let evaluation = eval::evaluate(&dataset, &ranking, protocol, &options)?;
+            let answers = answers::searched(
+                &ranking,
+                &shown(args, &evaluation)?,
+                args.report_answers.into(),
+                &dataset,
+                &distractors,
+            )?;
+            (evaluation, answers)
+        }
+    };
     let distractors = ranking.distractors();
     Ok(Evaluated {
         dataset,
@@ -162,6 +236,8 @@ pub(crate) fn evaluate(args: &EvalArgs, threads: usize, screen: &Screen) -> anyh
             .card()
             .cloned()
             .map(|card| expansion.card(card)),
+        local: None,
+        spatial: expansion.spatial,
         missing,
         distractors,
         answers,

@@ -2,14 +2,16 @@
 
 use crate::args::ExpansionArgs;
 use crate::output::usage;
+use crate::spatial_choice;
 use sightline::Aligned;
 use sightline::card::{Card, ExpansionIdentity, NeighbourIdentity};
 use sightline::dataset::suggestion;
 use sightline::descriptor::{DescriptorSet, Expansion};
+use sightline::local::spatial::SpatialReranking;
 use sightline::search::Rows;
 
 /// The re-rankers of `--rerank`.
-const METHODS: [&str; 1] = ["aqe"];
+const METHODS: [&str; 2] = ["aqe", "spatial"];
 /// The keys of an expansion.
 const KEYS: [&str; 2] = ["k", "alpha"];
 /// The largest alpha: a similarity of 0.99 to this power is 4e-5.
@@ -20,6 +22,8 @@ const MOST_ALPHA: u32 = 1000;
 pub(crate) struct Chosen {
     dba: Option<Expansion>,
     aqe: Option<Expansion>,
+    /// Spatial verification of the first answers, which changes no descriptor.
+    pub(crate) spatial: Option<SpatialReranking>,
 }
 
 /// Reads the options.
@@ -29,26 +33,32 @@ pub(crate) fn chosen(args: &ExpansionArgs) -> anyhow::Result<Chosen> {
         _ => Ok(None),
     };
     let dba = args.dba.as_deref().map(|text| settings("--dba", text));
-    let aqe = args.rerank.as_deref().map(reranker);
+    let (method, rest) = match args.rerank.as_deref() {
+        Some(text) => text.split_once(':').unwrap_or((text, "")),
+        None => ("", ""),
+    };
+    let (aqe, spatial) = match (&args.rerank, method) {
+        (None, _) => (None, None),
+        (Some(_), "aqe") => (Some(settings("--rerank aqe", rest)), None),
+        (Some(_), "spatial") => (None, Some(spatial_choice::spatial(rest)?)),
+        (Some(text), _) => {
+            return Err(usage(format!(
+                "--rerank {text}: there is no re-ranking `{method}`; there are {}{}",
+                METHODS.join(", "),
+                suggestion(method, METHODS)
+            )));
+        }
+    };
+    if spatial.is_none() && args.rerank_features.is_some() {
+        return Err(usage("--rerank-features belongs to --rerank spatial"));
+    }
     // No neighbours change nothing, so that the card need not say it.
     let some = |one: Option<Expansion>| one.filter(|one| one.k > 0);
     Ok(Chosen {
         dba: some(dba.transpose()?.or(pair("--adba", &args.adba)?)),
         aqe: some(aqe.transpose()?.or(pair("--aqe", &args.aqe)?)),
+        spatial,
     })
-}
-
-/// `aqe:k=10,alpha=3`.
-fn reranker(text: &str) -> anyhow::Result<Expansion> {
-    let (method, rest) = text.split_once(':').unwrap_or((text, ""));
-    if method != "aqe" {
-        return Err(usage(format!(
-            "--rerank {text}: there is no re-ranking `{method}`; there is {}{}",
-            METHODS.join(", "),
-            suggestion(method, METHODS)
-        )));
-    }
-    settings("--rerank aqe", rest)
 }
 
 /// `k=10,alpha=3`, both needed and each once.
@@ -103,7 +113,7 @@ pub(crate) struct ExpandedRows {
 }
 
 impl Chosen {
-    /// Whether anything was asked for.
+    /// Whether anything was asked for that changes descriptors.
     pub(crate) fn changes_something(self) -> bool {
         self.dba.is_some() || self.aqe.is_some()
     }

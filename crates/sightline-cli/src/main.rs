@@ -20,6 +20,7 @@ mod recipe_choice;
 mod reproduce;
 mod search;
 mod show;
+mod spatial_choice;
 mod thumbnails;
 mod whiten;
 mod whitening_choice;

@@ -47,6 +47,11 @@ pub(crate) fn run(args: &SearchArgs, threads: usize, screen: &Screen) -> anyhow:
     }
     model_choice::check(&args.model, &args.recipe)?;
     let expansion = expansion_choice::chosen(&args.expansion)?;
+    if expansion.spatial.is_some() {
+        return Err(usage(
+            "--rerank spatial is for `eval`; `sightline show matches A B` verifies two pictures",
+        ));
+    }
     let model = model_choice::model(&args.model, screen)?;
     let set = args.features.as_ref().map(DescriptorSet::open).transpose()?;
     // A plain set is whitened after it was opened, and the query with it, after it was described as the set was.

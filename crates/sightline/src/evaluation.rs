@@ -6,6 +6,7 @@ use sightline_descriptor::DescriptorSet;
 use sightline_eval::{Rank, Ranking};
 use sightline_search::{Hit, RowData, Rows};
 use std::collections::HashMap;
+use std::path::Path;
 
 /// The rows of a descriptor set in the order of a data set's names.
 ///
@@ -111,9 +112,18 @@ pub(crate) fn places(set: &DescriptorSet, names: &[&str]) -> Result<Vec<Option<u
         }
         return Ok((0..names.len()).map(Some).collect());
     }
+    places_by_name(set.source(), set.names(), names)
+}
+
+/// Where each of `names` lies among pictures called `held`: by the name as it stands, else by file name without its ending.
+pub(crate) fn places_by_name(
+    source: &Path,
+    held: &[String],
+    names: &[&str],
+) -> Result<Vec<Option<usize>>, Error> {
     let mut by_name = HashMap::new();
     let mut by_stem: HashMap<&str, Vec<usize>> = HashMap::new();
-    for (row, name) in set.names().iter().enumerate() {
+    for (row, name) in held.iter().enumerate() {
         by_name.entry(name.as_str()).or_insert(row);
         by_stem.entry(stem(file_name(name))).or_default().push(row);
     }
@@ -126,10 +136,10 @@ pub(crate) fn places(set: &DescriptorSet, names: &[&str]) -> Result<Vec<Option<u
             (None, None | Some([])) => Ok(None),
             (None, Some([row])) => Ok(Some(*row)),
             (None, Some([first, second, ..])) => Err(Error::TwoRows {
-                set: set.source().to_owned(),
+                set: source.to_owned(),
                 name: name.to_owned(),
-                first: set.names()[*first].clone(),
-                second: set.names()[*second].clone(),
+                first: held[*first].clone(),
+                second: held[*second].clone(),
             }),
         }
     };

@@ -18,6 +18,7 @@
 pub mod bench;
 mod error;
 mod evaluation;
+mod local_evaluation;
 pub mod report;
 pub mod show;
 mod whitening_pairs;
@@ -48,6 +49,7 @@ pub use evaluation::{Aligned, SearchRanking};
 pub use export::ExportCheck;
 #[cfg(feature = "nn")]
 pub use local_describer::{HOW_FEATURES, HOW_SCALES, LocalDescriber, LocalSettings};
+pub use local_evaluation::{LocalAnswers, query_places};
 #[cfg(feature = "nn")]
 pub use model::{Model, is_onnx_path};
 #[cfg(feature = "nn")]

@@ -1,13 +1,13 @@
 //! What may be typed after `eval`.
 
-use super::{ExpansionArgs, ModelArgs, RecipeArgs};
+use super::{ExpansionArgs, LocalEvalArgs, ModelArgs, RecipeArgs};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use sightline::eval::Protocol;
 use std::path::PathBuf;
 
 #[derive(Args, Clone, Debug)]
-#[command(group = clap::ArgGroup::new("what").required(true).args(["model", "features", "ranks"]))]
+#[command(group = clap::ArgGroup::new("what").required(true).multiple(true).args(["model", "features", "ranks", "index"]))]
 #[command(
     after_help = "D is a ground truth (gnd_*.pkl, .mat, .json), a folder of classic text files, a known name under --data-root, \
 a labelled folder, or a dirtorch data set.\n\nExamples:\n  \
@@ -15,7 +15,9 @@ sightline eval --dataset gnd_kth.pkl --images jpg --model weights.pth --arch res
 sightline eval --dataset gnd_roxford5k.pkl --features db.safetensors --query-features q.safetensors --json out.json\n  \
 sightline eval --dataset gnd_roxford5k.pkl --ranks ranks.npy\n  \
 sightline eval --dataset roxford5k --data-root data --features db.safetensors --query-features q.safetensors --distractors r1m.safetensors\n  \
-sightline eval --dataset gnd_kth.pkl --features db.safetensors --query-features q.safetensors --whiten w.safetensors --rerank aqe:k=3,alpha=3"
+sightline eval --dataset gnd_kth.pkl --features db.safetensors --query-features q.safetensors --whiten w.safetensors --rerank aqe:k=3,alpha=3\n  \
+sightline eval --dataset gnd_roxford5k.pkl --features db.safetensors --query-features q.safetensors --local asmk-star --codebook c.safetensors\n  \
+sightline eval --dataset gnd_roxford5k.pkl --images jpg --model how.pth --local asmk-star --codebook c.safetensors --distractors r1m.sasmk"
 )]
 pub(crate) struct EvalArgs {
     /// The ground truth
@@ -35,14 +37,15 @@ pub(crate) struct EvalArgs {
     pub(crate) features: Option<PathBuf>,
 
     /// The queries' descriptors
-    #[arg(long, value_name = "SET", requires = "features")]
+    #[arg(long, value_name = "SET", conflicts_with_all = ["model", "ranks"])]
     pub(crate) query_features: Option<PathBuf>,
 
     /// Rankings: .npy [list length, queries] of image indices, or text with one query's indices a line
     #[arg(long, value_name = "FILE", conflicts_with_all = ["model", "features"])]
     pub(crate) ranks: Option<PathBuf>,
 
-    /// Descriptors of images that answer no query: they join the database and are only read through. Several are allowed
+    /// Descriptors of images that answer no query: they join the database and are only read through. Several are allowed. With
+    /// --local asmk or asmk-star, one inverted file of theirs
     #[arg(long, value_name = "SET", conflicts_with = "ranks")]
     pub(crate) distractors: Vec<PathBuf>,
 
@@ -80,6 +83,9 @@ pub(crate) struct EvalArgs {
 
     #[command(flatten)]
     pub(crate) expansion: ExpansionArgs,
+
+    #[command(flatten)]
+    pub(crate) local: LocalEvalArgs,
 
     #[command(flatten)]
     pub(crate) model: ModelArgs,

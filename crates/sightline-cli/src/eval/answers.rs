@@ -3,7 +3,7 @@
 use sightline::SearchRanking;
 use sightline::dataset::Dataset;
 use sightline::descriptor::DescriptorSet;
-use sightline::eval::RankedLists;
+use sightline::eval::{RankedLists, Ranking as _};
 use sightline::report::Found;
 
 /// What a query found, by its index.
@@ -31,6 +31,15 @@ pub(super) fn searched(
         .zip(&hits)
         .map(|(query, hits)| (*query, hits.iter().map(found).collect()))
         .collect())
+}
+
+/// The whole ranking of every query, for what puts it in another order.
+pub(super) fn whole_lists(ranking: &SearchRanking<'_>, dataset: &Dataset) -> anyhow::Result<RankedLists> {
+    let asked: Vec<usize> = (0..ranking.queries()).collect();
+    let all = dataset.images.len() + ranking.distractors();
+    let hits = ranking.best(&asked, all, dataset.gallery_queries_itself())?;
+    let list = |hits: Vec<sightline::search::Hit>| hits.iter().map(|hit| hit.index as u32).collect();
+    Ok(RankedLists::new(hits.into_iter().map(list).collect(), false)?)
 }
 
 fn distractor_name(mut index: usize, sets: &[DescriptorSet]) -> String {

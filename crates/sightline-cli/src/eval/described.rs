@@ -30,6 +30,11 @@ pub(super) fn described(
 ) -> anyhow::Result<Described> {
     let described = match &args.features {
         Some(path) => from_sets(path, args.query_features.as_deref(), dataset)?,
+        None if args.model.model.is_none() => {
+            return Err(usage(
+                "--query-features goes with --features, the database's descriptors",
+            ));
+        }
         None => from_model(args, threads, dataset, screen)?,
     };
     if let Some(queries) = &described.queries {
