@@ -1,5 +1,5 @@
 //! Extraction with a simulated network: what comes out is the same whatever happens in between.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod simulated;
 
