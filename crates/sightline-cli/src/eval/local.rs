@@ -114,6 +114,10 @@ pub(super) fn ranked(
                 Some(base) => {
                     base.check_fits(&card)?;
                     base.check_settings(&card)?;
+                    if let (Some(of_base), Some(of_images)) = (&base.card().features, database.card()) {
+                        let name = base.path().display().to_string();
+                        refuse_to_mix(&name, of_base, "the database's features", of_images)?;
+                    }
                     Builder::onto_distractors(&path, base, build)?
                 }
                 None => Builder::new(&path, card, build)?,
