@@ -59,20 +59,32 @@ pub struct LocalIdentity {
     pub aggregation: Option<AggregationIdentity>,
 }
 
-/// How local features were put together to one descriptor a picture.
+/// How local features were put together to one descriptor a picture: the field `method` of the JSON, and what belongs to it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AggregationIdentity {
-    /// `vlad`.
-    pub method: String,
-    /// How the sums were normalised, e.g. `intra_l2`.
-    pub normalisation: String,
-    /// SHA-256 of the codebook's words, 64 lower-case hexadecimal digits.
-    pub codebook: String,
-    /// How many words there are.
-    pub words: usize,
-    /// The whitening of the local features; the identity's own is that of the descriptor.
-    pub whitening: Option<WhiteningIdentity>,
+#[serde(tag = "method", rename_all = "lowercase", deny_unknown_fields)]
+pub enum AggregationIdentity {
+    /// Sums of residuals.
+    Vlad {
+        /// How the sums were normalised, e.g. `intra_l2`.
+        normalisation: String,
+        /// SHA-256 of the codebook's words, 64 lower-case hexadecimal digits.
+        codebook: String,
+        /// How many words there are.
+        words: usize,
+        /// The whitening of the local features; the identity's own is that of the descriptor.
+        whitening: Option<WhiteningIdentity>,
+    },
+    /// Token's network behind the local features.
+    Token {
+        /// Its name with the sizes that the weights decided, e.g. `token-l8`.
+        architecture: String,
+        /// SHA-256 of its weight file, 64 lower-case hexadecimal digits.
+        weights: String,
+        /// Seed of weights that no file holds; else absent.
+        seed: Option<u64>,
+        /// The whitening of the local features; the identity's own is that of the descriptor.
+        whitening: Option<WhiteningIdentity>,
+    },
 }
 
 /// How descriptors were expanded by their neighbours before they were compared.
@@ -304,6 +316,23 @@ mod tests {
     fn json_and_back() {
         let card = card();
         assert_eq!(Card::from_json(&card.to_json()).unwrap(), card);
+    }
+
+    #[test]
+    fn ways_of_aggregation_are_told_apart_by_their_method() {
+        let vlad = serde_json::json!({
+            "method": "vlad", "normalisation": "intra_l2", "codebook": "c", "words": 64, "whitening": null
+        });
+        let token = serde_json::json!({
+            "method": "token", "architecture": "token-l8", "weights": "w", "seed": null, "whitening": null
+        });
+        for known in [&vlad, &token] {
+            let read: AggregationIdentity = serde_json::from_value(known.clone()).unwrap();
+            assert_eq!(&serde_json::to_value(read).unwrap(), known);
+        }
+        let mut wrong = token;
+        wrong["words"] = 3.into();
+        assert!(serde_json::from_value::<AggregationIdentity>(wrong).is_err());
     }
 
     /// A card as version 1 wrote it must stay readable.

@@ -26,7 +26,7 @@ pub(crate) use bench::{
     BenchSearchArgs,
 };
 pub(crate) use codebook::{
-    CodebookCommand, CodebookForm, CodebookInfoArgs, CodebookStart, CodebookTrainArgs, VladArgs,
+    CodebookCommand, CodebookForm, CodebookInfoArgs, CodebookStart, CodebookTrainArgs, TokenArgs, VladArgs,
 };
 pub(crate) use dataset::DatasetCommand;
 pub(crate) use demo::DemoArgs;

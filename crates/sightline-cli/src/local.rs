@@ -5,6 +5,7 @@ mod extract;
 mod index;
 mod index_search;
 mod info;
+mod token;
 mod vlad;
 
 use crate::args::LocalCommand;
@@ -17,6 +18,7 @@ pub(crate) fn run(command: &LocalCommand, threads: usize, screen: &Screen) -> an
         LocalCommand::Info(args) => info::run(args),
         LocalCommand::Codebook { command } => codebook::run(command, screen),
         LocalCommand::Vlad(args) => vlad::run(args, screen),
+        LocalCommand::Token(args) => token::run(args, threads, screen),
         LocalCommand::Index { command } => index::run(command, threads, screen),
     }
 }

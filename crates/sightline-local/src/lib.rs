@@ -4,6 +4,7 @@
 //! For: many descriptors a picture, each at a place. Not for: networks (`sightline-nn`) or global descriptors
 //! (`sightline-descriptor`).
 
+mod aggregated_set;
 pub mod asmk;
 mod codebook;
 mod codebook_training;
@@ -18,6 +19,7 @@ mod suppression;
 mod vlad;
 mod vlad_set;
 
+pub use aggregated_set::AggregatedSet;
 pub use codebook::{Codebook, CodebookError, Trained, codebook_size};
 pub use codebook_training::{
     TrainingError, TrainingFeatures, remove_training_state, train_codebook, training_points,

@@ -54,6 +54,22 @@ pub(crate) fn read_up_to(text: &str, most: usize) -> Option<usize> {
 }
 
 impl TokenOptions {
+    /// Reads the head's name with its options, such as `token-l8-d512-h4`.
+    ///
+    /// # Errors
+    /// A sentence that says which options there are.
+    pub fn parse(name: &str) -> Result<Self, String> {
+        let mut parts = name.split('-');
+        let mut options = Self::default();
+        let known = parts.next() == Some("token") && parts.all(|option| options.apply(option).is_some());
+        known.then_some(options).ok_or_else(|| {
+            format!(
+                "`{name}` is no network that aggregates local features; write `token`, with the options -lN (tokens), -dN (their \
+                 length) and -hN (heads of attention) where they are others, as in `token-l8-d512-h4`."
+            )
+        })
+    }
+
     /// Applies one option; none if the head does not have it.
     pub(crate) fn apply(&mut self, option: &str) -> Option<()> {
         if let Some(tokens) = option.strip_prefix('l') {

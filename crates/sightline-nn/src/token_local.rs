@@ -91,6 +91,17 @@ impl TokenLocal {
         })
     }
 
+    /// One for features of `dim` values with weights by formula: it has learned nothing, and says the same everywhere.
+    ///
+    /// # Errors
+    /// When the heads do not divide a token.
+    pub fn seeded(options: &TokenOptions, dim: usize, seed: u64) -> Result<Self, TensorProblem> {
+        Self::load(
+            options,
+            &Weights::by_formula_for(&Self::parameters(options, dim), seed),
+        )
+    }
+
     fn take(parameters: &mut Parameters<'_>, options: &TokenOptions, dim: usize) -> Self {
         let tr = TokenModule::take_behind(parameters, options, |parameters, width| {
             Reduction::Rows(Linear::take(parameters, "tr.conv.0", width, dim))
@@ -116,6 +127,11 @@ impl TokenLocal {
         wanted
             .filter_map(|wanted| Some((wanted.name.clone(), parameter_values(self, &wanted.name)?)))
             .collect()
+    }
+
+    /// Number and length of its tokens, and the heads of its attentions.
+    pub fn options(&self) -> &TokenOptions {
+        &self.options
     }
 
     /// Length of a local feature.

@@ -68,9 +68,14 @@ impl<'a> Weights<'a> {
     /// Names are the original's; the powers of generalised means are the architecture's (3 unless it says
     /// otherwise), as the formula alone would put them near 0.
     pub fn by_formula(architecture: &Architecture, seed: u64) -> Self {
+        Self::by_formula_for(&architecture.parameters(), seed)
+    }
+
+    /// The same for given parameters.
+    pub(crate) fn by_formula_for(parameters: &[Wanted], seed: u64) -> Self {
         let mut weights = Self::new();
-        for wanted in architecture.parameters() {
-            weights.insert(&wanted.name, &wanted.shape, by_formula(&wanted, seed));
+        for wanted in parameters {
+            weights.insert(&wanted.name, &wanted.shape, by_formula(wanted, seed));
         }
         weights
     }

@@ -88,6 +88,35 @@ pub enum Error {
     /// Local features.
     #[error(transparent)]
     LocalExtract(#[from] sightline_local::LocalExtractError),
+    /// Weights that do not aggregate local features.
+    #[cfg(feature = "nn")]
+    #[error(
+        "{} cannot aggregate local features: {source}. That takes Token's tensors with a matrix `tr.conv.0.weight`; whole networks \
+         of Token take pictures (`sightline extract`).",
+        .path.display()
+    )]
+    AggregationWeights {
+        /// The file.
+        path: PathBuf,
+        /// Which tensor.
+        source: sightline_nn::TensorProblem,
+    },
+    /// Local features that a network cannot aggregate.
+    #[error("The local features cannot be aggregated: {reason}.")]
+    Aggregation {
+        /// What is in the way, and what to do.
+        reason: String,
+    },
+    /// Local features of one picture that could not be aggregated.
+    #[error(
+        "The local features of `{picture}` could not be aggregated: {reason}. Look into them with `sightline local info --verify`."
+    )]
+    AggregationOf {
+        /// The picture.
+        picture: String,
+        /// Why.
+        reason: String,
+    },
     /// A file of local features.
     #[error(transparent)]
     FeatureFile(#[from] sightline_local::FeatureFileError),

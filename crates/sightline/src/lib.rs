@@ -36,6 +36,8 @@ mod local_describer;
 mod model;
 #[cfg(feature = "nn")]
 mod onnx_network;
+#[cfg(feature = "nn")]
+mod token_aggregation;
 
 pub mod demo;
 
@@ -54,6 +56,8 @@ pub use local_evaluation::{LocalAnswers, query_places};
 pub use model::{Model, is_onnx_path};
 #[cfg(feature = "nn")]
 pub use onnx_network::OnnxSettings;
+#[cfg(feature = "nn")]
+pub use token_aggregation::TokenAggregation;
 pub use whitening_pairs::whitening_pairs;
 pub use whitenings::{FoundWhitening, find_whitening};
 

@@ -1,7 +1,8 @@
-//! What may be typed after `local codebook` and `local vlad`.
+//! What may be typed after `local codebook`, `local vlad` and `local token`.
 
 use clap::{Args, Subcommand, ValueEnum};
 use sightline::local::{VladNormalisation, codebook_size};
+use sightline::nn::TokenOptions;
 use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
@@ -128,6 +129,41 @@ pub(crate) struct VladArgs {
     /// raw, l2, ssr_l2 (square roots first), intra_l2 (each word's part first) or ssr_intra_l2 (both)
     #[arg(long, default_value = "intra_l2", value_name = "HOW")]
     pub(crate) normalise: VladNormalisation,
+
+    /// Write 16-bit floats
+    #[arg(long)]
+    pub(crate) half: bool,
+
+    /// Print what was written as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "The set is an ordinary descriptor set, 1024 values long: `eval --features`, `whiten learn|apply` and others take it. \
+Queries need the same weights. WEIGHTS is a state dict with Token's names, `tr.conv.0.weight` being a matrix that takes a feature; \
+`seeded` is a network with random weights.\n\nExamples:\n  \
+sightline local token db.safetensors --model how-token.pth -o db-token.safetensors\n  \
+sightline local token q.safetensors --model how-token.pth -o q-token.safetensors\n  \
+sightline eval --dataset gnd.pkl --features db-token.safetensors --query-features q-token.safetensors"
+)]
+pub(crate) struct TokenArgs {
+    /// The file of local features
+    #[arg(value_name = "FEATURES")]
+    pub(crate) features: PathBuf,
+
+    /// The network that puts them together: a checkpoint, or seeded
+    #[arg(long, value_name = "WEIGHTS")]
+    pub(crate) model: PathBuf,
+
+    /// token, with -lN (tokens), -dN (their length), -hN (heads of attention); weights say the first two themselves
+    #[arg(long, default_value = "token", value_name = "NAME", value_parser = TokenOptions::parse)]
+    pub(crate) arch: TokenOptions,
+
+    /// The set to write: .safetensors or .npy
+    #[arg(long, short, value_name = "SET")]
+    pub(crate) output: PathBuf,
 
     /// Write 16-bit floats
     #[arg(long)]

@@ -1,6 +1,6 @@
 //! What may be typed after `local`.
 
-use super::{CodebookCommand, LocalIndexCommand, ModelArgs, RecipeArgs, Side, VladArgs, WorkArgs};
+use super::{CodebookCommand, LocalIndexCommand, ModelArgs, RecipeArgs, Side, TokenArgs, VladArgs, WorkArgs};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -19,6 +19,8 @@ pub(crate) enum LocalCommand {
     },
     /// Turns a file of local features into a set of VLAD descriptors
     Vlad(VladArgs),
+    /// Turns a file of local features into a set of descriptors with Token's network
+    Token(TokenArgs),
     /// ASMK indexes: made of local features, changed, searched
     Index {
         #[command(subcommand)]

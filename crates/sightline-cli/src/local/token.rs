@@ -1,0 +1,59 @@
+//! `sightline local token`: one descriptor a picture out of its local features, by Token's network.
+
+use crate::args::TokenArgs;
+use crate::output::{Outcome, print, print_json};
+use crate::progress::Screen;
+use serde::Serialize;
+use sightline::TokenAggregation;
+use sightline::descriptor::RowType;
+use sightline::local::FeatureFile;
+use std::path::Path;
+
+#[derive(Serialize)]
+struct Summary {
+    output: String,
+    pictures: usize,
+    /// Pictures without features, whose descriptors are zero.
+    empty: usize,
+    dim: usize,
+    architecture: String,
+}
+
+pub(super) fn run(args: &TokenArgs, threads: usize, screen: &Screen) -> anyhow::Result<Outcome> {
+    let file = FeatureFile::open(&args.features)?;
+    let network = if args.model == Path::new("seeded") {
+        screen.say("The seeded network has random weights: it has learned nothing.");
+        TokenAggregation::seeded(&args.arch, file.dim(), 0)?
+    } else {
+        TokenAggregation::open(&args.model, &args.arch)?
+    };
+    let row_type = if args.half { RowType::F16 } else { RowType::F32 };
+    let bar = screen.bar(file.len() as u64, "pictures");
+    let empty = network.write_set(&file, &args.output, row_type, threads, &mut |done| {
+        bar.set_position(done as u64);
+    });
+    bar.finish_and_clear();
+    let empty = empty?;
+    if empty > 0 {
+        screen.warn(&format!(
+            "{empty} of {} pictures have no local features; their descriptors are zero",
+            file.len()
+        ));
+    }
+    let summary = Summary {
+        output: args.output.display().to_string(),
+        pictures: file.len(),
+        empty,
+        dim: TokenAggregation::DIM,
+        architecture: network.architecture(),
+    };
+    if args.json {
+        print_json(&summary)?;
+    } else {
+        print(&format!(
+            "{} descriptors of {} values: {}",
+            summary.pictures, summary.dim, summary.output
+        ))?;
+    }
+    Ok(Outcome::Done)
+}
