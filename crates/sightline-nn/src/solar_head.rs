@@ -49,7 +49,7 @@ impl SolarHead {
 impl fmt::Display for SolarHead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "solar")?;
-        let named = BLOCKS.iter().zip(self.named).filter(|(_, named)| *named);
-        named.map(|((word, _), _)| write!(f, "-{word}")).collect()
+        let mut named = BLOCKS.iter().zip(self.named).filter(|(_, named)| *named);
+        named.try_for_each(|((word, _), _)| write!(f, "-{word}"))
     }
 }

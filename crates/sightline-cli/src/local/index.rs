@@ -41,7 +41,7 @@ pub(crate) fn run(command: &LocalIndexCommand, threads: usize, screen: &Screen) 
 
 /// What one of the inputs turned out to be.
 enum Input {
-    Features(FeatureFile),
+    Features(Box<FeatureFile>),
     Pickle(sightline::checkpoint::File),
 }
 
@@ -53,7 +53,7 @@ fn inputs(paths: &[impl AsRef<Path>]) -> anyhow::Result<Vec<Input>> {
             if is_pickle(path)? {
                 return Ok(Input::Pickle(read(path)?));
             }
-            Ok(Input::Features(FeatureFile::open(path)?))
+            Ok(Input::Features(Box::new(FeatureFile::open(path)?)))
         })
         .collect()
 }
