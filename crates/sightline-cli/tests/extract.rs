@@ -336,3 +336,23 @@ fn quiet_says_nothing_where_all_is_well() {
     let said = extract(&place, "set.safetensors", "--quiet").ends(0);
     assert_eq!((said.out.as_str(), said.err.as_str()), ("", ""));
 }
+
+#[test]
+fn pictures_too_small_for_the_network_are_listed_with_the_least_size() {
+    let place = Place::new();
+    place.draw_scenes("pictures", 1);
+    for device in ["cpu", "burn"] {
+        place
+            .run(&format!(
+                "extract pictures -o db.npy --model seeded --arch resnet18:layer1/gem-rgem --scales 1,0.1 --device {device} \
+                 --restart"
+            ))
+            .ends(1);
+        let skipped = place.text("db.npy.skipped.json");
+        assert!(
+            skipped
+                .contains("resnet18:layer1/gem-rgem needs pictures of at least 9 x 9 pixels at every scale"),
+            "{device}: {skipped}"
+        );
+    }
+}

@@ -2,7 +2,7 @@
 
 use crate::{BurnOps, LocalMaps, Network, RecordError};
 use burn::tensor::{Device, Tensor, TensorData};
-use sightline_plan::{DESCRIPTOR, Executor, RunError, Runtime, Tensor as PlainTensor, check_batch};
+use sightline_plan::{DESCRIPTOR, Executor, RunError, Runtime, Tensor as PlainTensor};
 
 const NAME: &str = "burn";
 /// As in the workspace's `Cargo.toml`.
@@ -110,19 +110,7 @@ fn failed(shape: [usize; 4], reason: String) -> RunError {
 
 impl Executor for BurnExecutor {
     fn run(&mut self, input: &PlainTensor) -> Result<Vec<(String, PlainTensor)>, RunError> {
-        let shape @ [batch, c, h, w] = check_batch(input, Some(3))?;
-        let shortest = self.network.architecture().shortest_side();
-        if h.min(w) < shortest {
-            let architecture = self.network.architecture();
-            let reason = format!("{architecture} needs pictures of at least {shortest} x {shortest} pixels");
-            return Err(failed(shape, reason));
-        }
-        let only = self.network.architecture().head().picture_size();
-        if let Some([height, width]) = only.filter(|only| *only != [h, w]) {
-            let architecture = self.network.architecture();
-            let reason = format!("{architecture} takes pictures of {width} x {height} pixels only");
-            return Err(failed(shape, reason));
-        }
+        let [batch, c, h, w] = self.network.architecture().check_pictures(input)?;
         let part = if self.device.clone().inner() == Device::flex() {
             1
         } else {

@@ -55,6 +55,7 @@ mod network;
 mod normalise;
 mod ops;
 mod parameters;
+mod picture_sizes;
 mod pooling;
 mod recorder;
 mod reference_head;
@@ -118,6 +119,7 @@ pub use network::{LoadError, Network, Unused};
 pub use normalise::{L2N_EPSILON, l2_normalise, l2n, power_law};
 pub use ops::Ops;
 pub use parameters::{TensorProblem, Wanted};
+pub use picture_sizes::CheckedExecutor;
 pub use pooling::{
     GEM_EPSILON, GEM_PLUS_EPSILON, GEM_PLUS_POWER, Pooling, PoolingKind, REGIONAL_GEM_POWER,
     REGIONAL_GEM_SIDE, RMAC_EPSILON, RegionalPooling, SuperGlobal, gem, gem_fixed, regional_gem, regions,

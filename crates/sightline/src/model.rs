@@ -6,7 +6,8 @@ use crate::onnx_network::{OnnxNetwork, OnnxSettings};
 use sightline_checkpoint::recognise::{Preprocess, Project, Recognised, WhiteningParams, recognise_file};
 use sightline_local::CellGrid;
 use sightline_nn::{
-    Architecture, BurnExecutor, Device, DeviceError, Head, HeadExecutor, Network, PoolingKind, Weights,
+    Architecture, BurnExecutor, CheckedExecutor, Device, DeviceError, Head, HeadExecutor, Network,
+    PoolingKind, Weights,
 };
 use sightline_plan::{Executor, executor_on, is_onnx_device};
 use std::path::{Path, PathBuf};
@@ -287,7 +288,9 @@ impl Model {
         };
         if is_onnx_device(device) {
             let plan = network.record_local()?.to_onnx();
-            return Ok((executor_on(device, plan, threads)?, grid));
+            let executor = executor_on(device, plan, threads)?;
+            let checked = CheckedExecutor::new(executor, network.architecture());
+            return Ok((Box::new(checked), grid));
         }
         let device = burn_device(device)?;
         let executor = BurnExecutor::local(network.on(&device), &device)?;
@@ -307,11 +310,14 @@ impl Model {
             Kind::Network { network, .. } => network,
         };
         if is_onnx_device(device) {
-            if !network.architecture().head().depends_on_size() {
-                return Ok(executor_on(device, network.record()?.to_onnx(), threads)?);
-            }
-            let map = executor_on(device, network.record_map()?.to_onnx(), threads)?;
-            return Ok(Box::new(HeadExecutor::new(map, network)));
+            let architecture = network.architecture();
+            let executor = if architecture.head().depends_on_size() {
+                let map = executor_on(device, network.record_map()?.to_onnx(), threads)?;
+                Box::new(HeadExecutor::new(map, network))
+            } else {
+                executor_on(device, network.record()?.to_onnx(), threads)?
+            };
+            return Ok(Box::new(CheckedExecutor::new(executor, architecture)));
         }
         let device = burn_device(device)?;
         Ok(Box::new(BurnExecutor::new(network.on(&device), &device)))
@@ -410,6 +416,44 @@ mod tests {
                 for (a, b) in by_plan[0].1.data.iter().zip(&by_burn[0].1.data) {
                     assert!((a - b).abs() < 2e-6, "{name} {height}x{width}: {a} {b}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn pictures_too_small_for_the_network_are_refused_alike_on_every_device() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, shortest) in [
+            ("resnet18:layer1/gem-rgem", 9),
+            ("resnet18:layer1/cir-gem-w-rgem", 9),
+            ("vgg11/mac", 16),
+            ("squeezenet1_0/rmac", 21),
+        ] {
+            let model = Model::seeded(name, 1).unwrap();
+            let mut executors = vec![
+                model.executor("cpu", 1).unwrap(),
+                model.executor("burn", 1).unwrap(),
+            ];
+            if let Ok(file) = model.to_onnx(None) {
+                let path = folder.path().join("network.onnx");
+                std::fs::write(&path, file).unwrap();
+                let exported = Model::open(&path, None).unwrap();
+                executors.push(exported.executor("cpu", 1).unwrap());
+            }
+            for executor in &mut executors {
+                let mut run = |height: usize, width: usize| {
+                    let values = vec![0.5; 3 * height * width];
+                    executor.run(&Tensor::new(&[1, 3, height, width], values).unwrap())
+                };
+                assert!(run(shortest, 40).is_ok(), "{name}");
+                let (side, least) = (shortest - 1, format!("{shortest} x {shortest}"));
+                assert_eq!(
+                    run(40, side).unwrap_err().to_string(),
+                    format!(
+                        "The network cannot run on a tensor of shape [1, 3, 40, {side}]: {name} needs pictures of at least {least} \
+                         pixels at every scale."
+                    )
+                );
             }
         }
     }

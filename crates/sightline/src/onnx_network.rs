@@ -3,6 +3,7 @@
 use crate::Error;
 use crate::export::ExportFacts;
 use sightline_card::sha256_hex;
+use sightline_nn::{Architecture, CheckedExecutor};
 use sightline_plan::{
     Backbone, DESCRIPTOR, Executor, OnnxHeader, OnnxModel, OnnxValue, OutputPooling, executor_on,
 };
@@ -108,9 +109,13 @@ impl OnnxNetwork {
             path: self.path.clone(),
             reason: error.to_string(),
         })?;
-        Ok(match self.facts {
-            // Our own give descriptors already; another division would change the last bits.
-            Some(_) => executor,
+        Ok(match &self.facts {
+            // Our own give descriptors already; another division would change the last bits. What a later version calls its
+            // network says nothing of sizes.
+            Some(facts) => match Architecture::parse(&facts.architecture) {
+                Ok(architecture) => Box::new(CheckedExecutor::new(executor, &architecture)),
+                Err(_) => executor,
+            },
             None => Box::new(Backbone::new(executor, self.output.as_str(), self.pooling)),
         })
     }
