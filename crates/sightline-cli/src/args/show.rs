@@ -116,8 +116,8 @@ pub(crate) struct ShowAttentionArgs {
     pub(crate) output: PathBuf,
 
     /// The place that looks, for SOLAR, in pixels of the prepared picture (default: where the last map is strongest)
-    #[arg(long, value_name = "X,Y", value_delimiter = ',', num_args = 2)]
-    pub(crate) at: Vec<f64>,
+    #[arg(long, value_name = "X,Y", value_parser = place)]
+    pub(crate) at: Option<[f64; 2]>,
 
     #[command(flatten)]
     pub(crate) model: ModelArgs,
@@ -206,4 +206,12 @@ fn model_kind(name: &str) -> Result<ModelKind, String> {
         let near = sightline::dataset::suggestion(name, names);
         format!("there are {}{near}", names.join(", "))
     })
+}
+
+/// Reads X,Y.
+fn place(text: &str) -> Result<[f64; 2], String> {
+    let number = |text: &str| text.trim().parse().ok().filter(|number: &f64| number.is_finite());
+    text.split_once(',')
+        .and_then(|(x, y)| Some([number(x)?, number(y)?]))
+        .ok_or_else(|| "it reads X,Y in pixels, such as 320,200".to_owned())
 }

@@ -3,7 +3,7 @@
 use super::Form;
 use crate::args::ShowAttentionArgs;
 use crate::model_choice;
-use crate::output::{Outcome, usage, write_whole};
+use crate::output::{Outcome, write_whole};
 use crate::progress::Screen;
 use anyhow::Context as _;
 use sightline::attention;
@@ -12,11 +12,6 @@ use sightline::show::{AttentionDrawing, ShownPicture};
 pub(crate) fn run(args: &ShowAttentionArgs, screen: &Screen) -> anyhow::Result<Outcome> {
     let form = Form::of(&args.output)?;
     model_choice::check(&args.model, &args.recipe)?;
-    let at = match args.at[..] {
-        [x, y] if x.is_finite() && y.is_finite() => Some([x, y]),
-        [] => None,
-        _ => return Err(usage("--at takes two numbers, X,Y in pixels")),
-    };
     let model = model_choice::model(&args.model, screen)?;
     let recipe = model_choice::recipe_of(&model, &args.recipe)?;
     let picture = ShownPicture::prepared(&args.picture, &recipe, args.recipe.max_pixels)?;
@@ -24,7 +19,7 @@ pub(crate) fn run(args: &ShowAttentionArgs, screen: &Screen) -> anyhow::Result<O
         std::fs::read(&args.picture).with_context(|| format!("{} cannot be read", args.picture.display()))?;
     let tensor = recipe.prepare(&bytes, None, args.recipe.max_pixels)?;
     let drawing = AttentionDrawing {
-        maps: attention(&model, &tensor, at)?,
+        maps: attention(&model, &tensor, args.at)?,
         picture,
     };
     let bytes = match form {

@@ -44,7 +44,7 @@ impl AttentionMap {
             let value = self.values.get(row * columns + column).copied().unwrap_or(low);
             let range = f64::from(high - low);
             if range > 0.0 && value.is_finite() {
-                f64::from(value - low) / range
+                (f64::from(value - low) / range).clamp(0.0, 1.0)
             } else {
                 0.0
             }
@@ -64,14 +64,23 @@ impl AttentionMap {
         (1.0 - down) * upper + down * lower
     }
 
-    /// The least and the greatest finite value.
+    /// Values from which on places are dark and bright: all but the weakest and the strongest fiftieth lie between, so that a
+    /// single place does not darken the others.
     fn range(&self) -> [f32; 2] {
-        let finite = || self.values.iter().copied().filter(|value| value.is_finite());
-        let (low, high) = (
-            finite().fold(f32::INFINITY, f32::min),
-            finite().fold(f32::NEG_INFINITY, f32::max),
-        );
-        if low <= high { [low, high] } else { [0.0, 0.0] }
+        let mut finite: Vec<f32> = self
+            .values
+            .iter()
+            .copied()
+            .filter(|value| value.is_finite())
+            .collect();
+        finite.sort_by(f32::total_cmp);
+        let last = finite.len().saturating_sub(1) as f64;
+        [0.02, 0.98].map(|share| {
+            finite
+                .get((share * last).round() as usize)
+                .copied()
+                .unwrap_or(0.0)
+        })
     }
 
     /// The picture, bright and tinted where the map is strong.
