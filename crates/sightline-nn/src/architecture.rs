@@ -230,6 +230,7 @@ mod tests {
             "resnet18:layer2/token-solar-out100",
             "resnet50/token-delg-out512-r64",
             "resnet50/token-rmac-l2-out64",
+            "resnet50/token-rmac-eps0.00001-out64",
             "resnet34/token-netvlad-k8-d256-h4",
             "vgg16/how-out64-smooth5",
             "resnet18:layer3/how-unreduced",

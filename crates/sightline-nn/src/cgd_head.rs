@@ -1,7 +1,8 @@
 //! Options of CGD's heads: which descriptors they join and how long they are.
 
 use crate::combination::Combination;
-use crate::head::read_size;
+use crate::head::{LARGEST_SIZE, read_size, read_up_to};
+use crate::swish_classifier::MOST_CLASSES;
 use crate::weights::Weights;
 use std::fmt;
 
@@ -64,7 +65,7 @@ impl CgdHead {
         if let Some(length) = option.strip_prefix("out") {
             self.out_dim = Some(read_size(length)?);
         } else if let Some(count) = option.strip_prefix("classes") {
-            self.classes = Some(read_size(count)?);
+            self.classes = Some(read_up_to(count, self.most_classes())?);
         } else {
             self.combination = Combination::read(option)?;
         }
@@ -77,10 +78,17 @@ impl CgdHead {
             CgdForm::Torch => ("main_modules.0.0.weight", "auxiliary_module.1.weight"),
             CgdForm::TensorFlow => ("dense.weight", "softmax_predictions.weight"),
         };
-        let rows = |name: &str| weights.shape(name)?.first().copied();
-        let held = rows(first).map(|part| part.saturating_mul(self.combination.count()));
-        self.out_dim = self.out_dim.or(held);
-        self.classes = self.classes.or(rows(classifier));
+        let part = weights.size(first, 0, LARGEST_SIZE);
+        self.out_dim = self.out_dim.or(part.map(|part| part * self.combination.count()));
+        self.classes = self.classes.or(weights.size(classifier, 0, self.most_classes()));
+    }
+
+    /// The most classes that a name or a file may ask for.
+    fn most_classes(&self) -> usize {
+        match self.form {
+            CgdForm::Torch => LARGEST_SIZE,
+            CgdForm::TensorFlow => MOST_CLASSES,
+        }
     }
 
     /// Length of the descriptor.

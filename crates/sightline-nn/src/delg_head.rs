@@ -5,7 +5,7 @@
 use crate::Ops;
 use crate::attention_branch::{AttentionBranch, DELG_LOCAL_DIM};
 use crate::curricular::CurricularClassifier;
-use crate::head::read_size;
+use crate::head::{LARGEST_SIZE, read_size};
 use crate::linear::Linear;
 use crate::local_maps::LocalMaps;
 use crate::normalise::l2_normalise;
@@ -61,7 +61,7 @@ impl DelgHead {
 
     /// Takes over the sizes that a file decides.
     pub(crate) fn sized_by(&mut self, weights: &Weights<'_>) {
-        let rows = |name: &str| weights.shape(name)?.first().copied();
+        let rows = |name: &str| weights.size(name, 0, LARGEST_SIZE);
         self.out_dim = self.out_dim.or(rows("globalmodel.head.fc.weight"));
         if let (Some(Classes::OfFile), Some(count)) = (self.classes, rows("desc_cls.weight")) {
             self.classes = Some(Classes::Count(count));

@@ -253,7 +253,7 @@ impl Head {
     /// Takes over the sizes that a file decides (length of the descriptor, number of classes).
     /// `linear` is what dirtorch calls its linear layer behind the trunk.
     pub(crate) fn sized_by(&mut self, weights: &Weights<'_>, linear: &str) {
-        let rows = |layer: &str| weights.shape(&format!("{layer}.weight"))?.first().copied();
+        let rows = |layer: &str| weights.size(&format!("{layer}.weight"), 0, LARGEST_SIZE);
         match self {
             Self::Dirtorch(head) => head.out_dim = head.out_dim.or(rows(linear)),
             Self::Fpn(head) => head.out_dim = head.out_dim.or(rows("fc")),
@@ -355,10 +355,17 @@ impl Head {
     }
 }
 
+/// The largest length or count that a name or a file may decide.
+pub(crate) const LARGEST_SIZE: usize = 1 << 20;
+
 /// A length or a count in a name, bounded so that no name asks for more memory than there is.
 pub(crate) fn read_size(text: &str) -> Option<usize> {
-    let size = text.parse().ok()?;
-    (1..=1 << 20).contains(&size).then_some(size)
+    read_up_to(text, LARGEST_SIZE)
+}
+
+/// A length or a count in a name, up to `most`.
+pub(crate) fn read_up_to(text: &str, most: usize) -> Option<usize> {
+    text.parse().ok().filter(|size| (1..=most).contains(size))
 }
 
 impl fmt::Display for Head {

@@ -3,7 +3,7 @@
 
 use crate::Ops;
 use crate::conv2d::Conv2d;
-use crate::head::read_size;
+use crate::head::{LARGEST_SIZE, read_size};
 use crate::local_maps::LocalMaps;
 use crate::normalise::{L2N_EPSILON, l2n};
 use crate::parameters::Parameters;
@@ -66,8 +66,8 @@ impl HowHead {
         if self.unreduced {
             self.plain_trunk = weights.shape("features.0.weight").is_none();
         } else {
-            let rows = weights.shape("dim_reduction.weight");
-            self.dim = self.dim.or(rows.and_then(|shape| shape.first().copied()));
+            let held = weights.size("dim_reduction.weight", 0, LARGEST_SIZE);
+            self.dim = self.dim.or(held);
         }
     }
 

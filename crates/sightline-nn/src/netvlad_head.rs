@@ -3,7 +3,7 @@
 
 use crate::Ops;
 use crate::conv2d::Conv2d;
-use crate::head::read_size;
+use crate::head::read_up_to;
 use crate::normalise::l2_normalise;
 use crate::parameters::Parameters;
 use crate::weights::Weights;
@@ -35,8 +35,7 @@ impl NetvladHead {
             "v2" => self.biased = true,
             "raw" => self.raw = true,
             _ => {
-                let clusters = read_size(option.strip_prefix('k')?)?;
-                self.clusters = (clusters <= MOST_CLUSTERS).then_some(Some(clusters))?;
+                self.clusters = Some(read_up_to(option.strip_prefix('k')?, MOST_CLUSTERS)?);
             }
         }
         Some(())
@@ -44,8 +43,8 @@ impl NetvladHead {
 
     /// Takes over what a file decides.
     pub(crate) fn sized_by(&mut self, weights: &Weights<'_>) {
-        let rows = weights.shape("pool.centroids").and_then(|shape| shape.first());
-        self.clusters = self.clusters.or(rows.copied());
+        let held = weights.size("pool.centroids", 0, MOST_CLUSTERS);
+        self.clusters = self.clusters.or(held);
         self.biased |= weights.shape("pool.conv.bias").is_some();
     }
 

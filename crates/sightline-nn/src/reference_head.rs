@@ -5,10 +5,10 @@
 use crate::Ops;
 use crate::batch_norm::BatchNorm;
 use crate::conv2d::Conv2d;
-use crate::head::read_size;
+use crate::head::read_up_to;
 use crate::linear::Linear;
 use crate::parameters::Parameters;
-use crate::swish_classifier::{KERAS_ROWS, SwishClassifier, swish};
+use crate::swish_classifier::{KERAS_ROWS, MOST_CLASSES, SwishClassifier, swish};
 use crate::weights::Weights;
 use burn::module::Module;
 use sightline_plan::Convolution;
@@ -46,9 +46,9 @@ impl ReferenceHead {
     /// Applies one option; none if the head does not have it.
     pub(crate) fn apply(&mut self, option: &str) -> Option<()> {
         if let Some(size) = option.strip_prefix("size") {
-            self.size = Some(read_size(size).filter(|size| *size <= LARGEST)?);
+            self.size = Some(read_up_to(size, LARGEST)?);
         } else {
-            self.classes = Some(read_size(option.strip_prefix("classes")?)?);
+            self.classes = Some(read_up_to(option.strip_prefix("classes")?, MOST_CLASSES)?);
         }
         Some(())
     }
@@ -60,8 +60,8 @@ impl ReferenceHead {
         let held = side.map(|side| side.saturating_mul(STRIDE));
         let held = held.filter(|size| (1..=LARGEST).contains(size));
         self.size = self.size.or(held);
-        let rows = weights.shape("softmax_predictions.weight");
-        self.classes = self.classes.or(rows.and_then(|shape| shape.first().copied()));
+        let held = weights.size("softmax_predictions.weight", 0, MOST_CLASSES);
+        self.classes = self.classes.or(held);
     }
 
     /// Height and width of the pictures that it takes.

@@ -6,6 +6,9 @@ use crate::linear::Linear;
 use crate::parameters::Parameters;
 use burn::module::Module;
 
+/// The most classes that a name or a file may ask for: the last layer has the square of them.
+pub(crate) const MOST_CLASSES: usize = 1 << 13;
+
 /// Batch norm over rows as `tf.keras.layers.BatchNormalization` does it.
 pub(crate) const KERAS_ROWS: BatchNormOptions = BatchNormOptions {
     epsilon: 1e-3,

@@ -3,7 +3,7 @@
 
 use crate::Ops;
 use crate::conv2d::Conv2d;
-use crate::head::read_size;
+use crate::head::{LARGEST_SIZE, read_size};
 use crate::normalise::l2_normalise;
 use crate::parameters::Parameters;
 use crate::pooling::{GEM_EPSILON, gem_fixed};
@@ -39,7 +39,7 @@ impl TokenDelgOptions {
 
     /// Takes over what a file decides.
     pub(crate) fn sized_by(&mut self, weights: &Weights<'_>) {
-        let rows = |name: &str| weights.shape(name)?.first().copied();
+        let rows = |name: &str| weights.size(name, 0, LARGEST_SIZE);
         self.dim = self.dim.or(rows("whiten.weight"));
         self.local_dim = self.local_dim.or(rows("reduction.weight"));
     }

@@ -5,6 +5,7 @@ use crate::Ops;
 use crate::batch_norm::BatchNorm;
 use crate::conv2d::Conv2d;
 use crate::counted::Counted;
+use crate::head::read_up_to;
 use crate::layer_norm::LayerNorm;
 use crate::linear::Linear;
 use crate::normalise::l2_normalise;
@@ -48,11 +49,6 @@ impl Default for TokenOptions {
     }
 }
 
-/// A length in a name, up to `most`.
-pub(crate) fn read_up_to(text: &str, most: usize) -> Option<usize> {
-    text.parse().ok().filter(|size| (1..=most).contains(size))
-}
-
 impl TokenOptions {
     /// Reads the head's name with its options, such as `token-l8-d512-h4`.
     ///
@@ -84,10 +80,8 @@ impl TokenOptions {
 
     /// Takes over what a file decides: number and length of the tokens.
     pub(crate) fn sized_by(&mut self, weights: &Weights<'_>) {
-        if let Some([1, tokens, width]) = weights.shape("tr.query") {
-            self.tokens = self.tokens.or(Some(*tokens));
-            self.width = self.width.or(Some(*width));
-        }
+        self.tokens = self.tokens.or(weights.size("tr.query", 1, MOST_TOKENS));
+        self.width = self.width.or(weights.size("tr.query", 2, WIDEST));
     }
 
     /// Number and length of the tokens.

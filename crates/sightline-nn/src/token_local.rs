@@ -79,10 +79,12 @@ impl TokenLocal {
                 wanted: vec![options.sizes()[1], 0],
             });
         };
-        let &[_, dim] = shape else {
+        let &[_, dim @ (1..)] = shape else {
             return Err(TensorProblem::Values {
                 name: name.to_owned(),
-                reason: format!("its shape is {shape:?}, but features in rows need a matrix [D, C]"),
+                reason: format!(
+                    "its shape is {shape:?}, but features in rows need a matrix [D, C] of at least one column"
+                ),
             });
         };
         options.sized_by(weights);

@@ -1,9 +1,9 @@
 //! The heads of MCC-WH/Token: Token itself and the rivals that the project trained beside it.
 
 use crate::Ops;
-use crate::head::read_size;
+use crate::head::{LARGEST_SIZE, read_size};
 use crate::parameters::Parameters;
-use crate::pooling::read_levels;
+use crate::pooling::{RMAC_EPSILON, read_levels};
 use crate::token_delg::{TokenDelgModule, TokenDelgOptions};
 use crate::token_head::{DIM, TokenModule, TokenOptions};
 use crate::token_rmac::TokenRmacModule;
@@ -14,7 +14,7 @@ use burn::module::Module;
 use std::fmt;
 
 /// A head of MCC-WH/Token (`networks/RetrievalNet.py`).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum TokenHead {
     /// Local features that look at each other, gathered in tokens, which are refined. Name `token`, options `-l4`, `-d1024`,
     /// `-h8`.
@@ -32,6 +32,8 @@ pub enum TokenHead {
         dim: Option<usize>,
         /// Sizes of regions beside the whole map. Option `-l3`.
         levels: usize,
+        /// Added to the length of a region's vector. Option `-eps0.000001`.
+        epsilon: f32,
     },
     /// The project's NetVLAD. Name `token-netvlad`, options `-k4`, `-d2048`, `-h8`.
     Vlad(TokenVladOptions),
@@ -46,6 +48,7 @@ impl TokenHead {
         let rmac = Self::Rmac {
             dim: None,
             levels: LEVELS,
+            epsilon: RMAC_EPSILON,
         };
         [
             ("token", Self::Token(TokenOptions::default())),
@@ -64,10 +67,15 @@ impl TokenHead {
             Self::Vlad(options) => options.apply(option)?,
             Self::Solar { dim } => *dim = Some(length()?),
             Self::Delg(options) => options.apply(option)?,
-            Self::Rmac { dim, levels } => match option.strip_prefix('l') {
-                Some(text) => *levels = read_levels(text)?,
-                None => *dim = Some(length()?),
-            },
+            Self::Rmac { dim, levels, epsilon } => {
+                if let Some(text) = option.strip_prefix('l') {
+                    *levels = read_levels(text)?;
+                } else if let Some(text) = option.strip_prefix("eps") {
+                    *epsilon = text.parse().ok().filter(|number| (0.0..1.0).contains(number))?;
+                } else {
+                    *dim = Some(length()?);
+                }
+            }
         }
         Some(())
     }
@@ -79,8 +87,7 @@ impl TokenHead {
             Self::Delg(options) => options.sized_by(weights),
             Self::Vlad(options) => options.sized_by(weights),
             Self::Solar { dim } | Self::Rmac { dim, .. } => {
-                let rows = weights.shape("whiten.weight");
-                *dim = dim.or(rows.and_then(|shape| shape.first().copied()));
+                *dim = dim.or(weights.size("whiten.weight", 0, LARGEST_SIZE));
             }
         }
     }
@@ -118,10 +125,13 @@ impl fmt::Display for TokenHead {
                 length(f, *dim)
             }
             Self::Delg(options) => write!(f, "token-delg{options}"),
-            Self::Rmac { dim, levels } => {
+            Self::Rmac { dim, levels, epsilon } => {
                 write!(f, "token-rmac")?;
                 if *levels != LEVELS {
                     write!(f, "-l{levels}")?;
+                }
+                if *epsilon != RMAC_EPSILON {
+                    write!(f, "-eps{epsilon}")?;
                 }
                 length(f, *dim)
             }
@@ -152,9 +162,9 @@ impl TokenHeadModule {
             TokenHead::Token(options) => Self::Token(TokenModule::take(parameters, options, channels)),
             TokenHead::Solar { dim } => Self::Solar(TokenSolarModule::take(parameters, *dim, channels)),
             TokenHead::Delg(options) => Self::Delg(TokenDelgModule::take(parameters, options, channels)),
-            TokenHead::Rmac { dim, levels } => {
-                Self::Rmac(TokenRmacModule::take(parameters, *dim, *levels, channels))
-            }
+            TokenHead::Rmac { dim, levels, epsilon } => Self::Rmac(TokenRmacModule::take(
+                parameters, *dim, *levels, *epsilon, channels,
+            )),
             TokenHead::Vlad(options) => Self::Vlad(TokenVladModule::take(parameters, options, channels)),
         }
     }

@@ -3,7 +3,7 @@
 
 use crate::Ops;
 use crate::parameters::Parameters;
-use crate::pooling::{RMAC_EPSILON, rmac};
+use crate::pooling::rmac;
 use crate::token_head::show;
 use crate::token_whitening::TokenWhitening;
 use burn::module::Module;
@@ -13,6 +13,8 @@ pub struct TokenRmacModule {
     whiten: TokenWhitening,
     #[module(skip)]
     levels: usize,
+    #[module(skip)]
+    epsilon: f32,
 }
 
 impl TokenRmacModule {
@@ -20,11 +22,13 @@ impl TokenRmacModule {
         parameters: &mut Parameters<'_>,
         dim: Option<usize>,
         levels: usize,
+        epsilon: f32,
         channels: usize,
     ) -> Self {
         Self {
             whiten: TokenWhitening::take(parameters, dim, channels),
             levels,
+            epsilon,
         }
     }
 
@@ -36,7 +40,7 @@ impl TokenRmacModule {
         x: O::T<4>,
         tap: &mut dyn FnMut(&str, &O::T<4>),
     ) -> O::T<2> {
-        let x = rmac(ops, x, self.levels, RMAC_EPSILON);
+        let x = rmac(ops, x, self.levels, self.epsilon);
         show(ops, "pooled", &x, tap);
         self.whiten.forward(ops, x, tap)
     }

@@ -4,11 +4,12 @@
 use crate::Ops;
 use crate::batch_norm::BatchNorm;
 use crate::conv2d::Conv2d;
+use crate::head::read_up_to;
 use crate::linear::Linear;
 use crate::normalise::l2_normalise;
 use crate::parameters::Parameters;
 use crate::token_encoder::TokenEncoder;
-use crate::token_head::{HEADS, read_up_to, show};
+use crate::token_head::{HEADS, show};
 use crate::weights::Weights;
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
@@ -58,10 +59,8 @@ impl TokenVladOptions {
 
     /// Takes over what a file decides.
     pub(crate) fn sized_by(&mut self, weights: &Weights<'_>) {
-        if let Some([1, width, clusters]) = weights.shape("vlad.centroids") {
-            self.clusters = self.clusters.or(Some(*clusters));
-            self.width = self.width.or(Some(*width));
-        }
+        self.clusters = self.clusters.or(weights.size("vlad.centroids", 2, MOST_CLUSTERS));
+        self.width = self.width.or(weights.size("vlad.centroids", 1, WIDEST));
     }
 
     /// Length of the descriptor.

@@ -26,6 +26,9 @@ enum Stored<'a> {
 /// network alone has nothing.
 const PREFIXES: [&str; 2] = ["encoder_q.", "globalmodel."];
 
+/// The most values that are made for a head that a file lacks.
+const MOST_MADE: usize = 1 << 29;
+
 /// The name without such a prefix.
 pub(crate) fn without_prefix(name: &str) -> &str {
     let mut stripped = PREFIXES.iter().filter_map(|prefix| name.strip_prefix(prefix));
@@ -84,7 +87,8 @@ impl<'a> Weights<'a> {
     /// architecture gives it, whichever project's names the file has, and behind it the tensors that are missing by formula
     /// (as [`Weights::by_formula`]), whose names come back. A head made so has learned nothing.
     ///
-    /// What is missing of the trunk stays missing, and is found when the network is loaded.
+    /// What is missing of the trunk stays missing, and is found when the network is loaded; so does what would take more
+    /// than 2^29 values in all, which a file's sizes could ask for.
     #[must_use]
     pub fn with_seeded_head(mut self, architecture: &Architecture, seed: u64) -> (Self, Vec<String>) {
         let architecture = architecture.clone().sized_by(&self);
@@ -117,10 +121,18 @@ impl<'a> Weights<'a> {
             }
         }
         let of_trunk: BTreeSet<String> = wanted.into_iter().map(|wanted| wanted.name).collect();
-        let mut made = Vec::new();
+        let (mut made, mut room) = (Vec::new(), MOST_MADE);
         for wanted in architecture.parameters() {
             let missing = self.shape(&wanted.name).is_none() && !wanted.optional;
             if missing && !of_trunk.contains(&wanted.name) {
+                let count = wanted
+                    .shape
+                    .iter()
+                    .fold(1, |count: usize, side| count.saturating_mul(*side));
+                let Some(left) = room.checked_sub(count) else {
+                    continue;
+                };
+                room = left;
                 self.insert(&wanted.name, &wanted.shape, by_formula(&wanted, seed));
                 made.push(wanted.name);
             }
@@ -136,6 +148,13 @@ impl<'a> Weights<'a> {
     /// Shape of the tensor of that name (perhaps behind a prefix that CVNet's files have), if there is one.
     pub fn shape(&self, name: &str) -> Option<&[usize]> {
         self.find(name).map(Stored::shape)
+    }
+
+    /// A size that a file decides: that axis of the tensor of that name, where it is from 1 to `most`. A tensor without values
+    /// may claim any size, and what a network has of it need not be in the file.
+    pub(crate) fn size(&self, name: &str, axis: usize, most: usize) -> Option<usize> {
+        let size = self.shape(name)?.get(axis).copied();
+        size.filter(|size| (1..=most).contains(size))
     }
 
     /// The tensor of that name, or else of that name behind one of the [`PREFIXES`].
