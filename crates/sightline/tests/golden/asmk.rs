@@ -4,6 +4,8 @@
 mod codebook;
 #[path = "asmk/how_eval.rs"]
 mod how_eval;
+#[path = "asmk/how_local.rs"]
+mod how_local;
 #[path = "asmk/index.rs"]
 mod index;
 #[path = "asmk/spatial.rs"]
@@ -21,6 +23,7 @@ pub(crate) fn run(case: &Case) -> Result<Outputs, String> {
         | "quantise_ties" => codebook::run(case),
         "vlad" => vlad::run(case),
         "how_eval" | "how_eval_distractors" => how_eval::run(case),
+        "how_select" | "how_whiten" => how_local::run(case),
         "bits" => index::run(case),
         name if ["aggregate_", "kernel_", "ivf_"]
             .iter()

@@ -86,13 +86,19 @@ fn trained(case: &Case) -> Result<Codebook, String> {
 /// mAP, mP@k and the medium AP of each query, for the ground truth that the case's text states.
 fn metrics(case: &Case, images: usize, lists: &[Vec<u32>], out: &mut Outputs) -> Result<(), String> {
     let classes = whole(case, "classes")?;
-    let kinds = numbers(
-        text(case, "gnd")?
-            .split("r = ")
-            .nth(1)
-            .ok_or("the ground truth is not understood")?,
-    );
-    let kinds = *kinds.first().ok_or("the ground truth names no number of kinds")?;
+    // "... mod 3: 0 easy, 1 hard, 2 junk".
+    let rule = text(case, "gnd")?.rsplit_once("mod ");
+    let rule = rule.and_then(|(_, rule)| rule.split_once(": "));
+    let (kinds, words) = rule.ok_or("the ground truth is not understood")?;
+    let kinds: usize = kinds.parse().map_err(said)?;
+    let kind_called = |word: &str| {
+        let mut kinds = words.split(", ").filter_map(|kind| kind.split_once(' '));
+        let (kind, _) = kinds
+            .find(|(_, called)| *called == word)
+            .ok_or(format!("nothing is {word}"))?;
+        kind.parse::<usize>().map_err(said)
+    };
+    let kind_numbers = [kind_called("easy")?, kind_called("hard")?, kind_called("junk")?];
     let kappas = numbers(text(case, "mpk")?);
     let of_kind = |query: usize, kind: usize| -> Vec<u32> {
         let images = (0..images).filter(|image| image % classes == query % classes);
@@ -107,7 +113,7 @@ fn metrics(case: &Case, images: usize, lists: &[Vec<u32>], out: &mut Outputs) ->
             .iter()
             .enumerate()
             .map(|(query, list)| {
-                let [easy, hard, junk] = [0, 1, 2].map(|kind| of_kind(query, kind));
+                let [easy, hard, junk] = kind_numbers.map(|kind| of_kind(query, kind));
                 let (positives, removed) = setup.split(&easy, &hard, &junk);
                 let found = Positions::in_list(list, &positives.concat(), &removed.concat());
                 measure(&found, &kappas, Undefined::Nan)

@@ -73,7 +73,11 @@ fn head(case: &Case) -> Result<String, String> {
         "NetVLAD" => format!("token-netvlad{}", option("d")),
         // These two leave the length out of account.
         "SOLAR" => "token-solar".to_owned(),
-        "RMAC" => format!("token-rmac-l{}", whole(&case.params, "L")?),
+        "RMAC" => format!(
+            "token-rmac-l{}-eps{}",
+            whole(&case.params, "L")?,
+            number(&case.params, "eps")?
+        ),
         "DELG" => format!(
             "token-delg{}-r{}",
             option("out"),
