@@ -78,6 +78,25 @@ pub(crate) fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     print(&serde_json::to_string_pretty(value)?)
 }
 
+/// Refuses an output that lies where one of the inputs does: it would take the place of another kind of file.
+pub(crate) fn keep_inputs<'p>(
+    output: &std::path::Path,
+    inputs: impl IntoIterator<Item = &'p std::path::PathBuf>,
+) -> anyhow::Result<()> {
+    let real = |path: &std::path::Path| std::fs::canonicalize(path).ok();
+    let place = real(output);
+    match inputs
+        .into_iter()
+        .find(|input| place.is_some() && real(input) == place)
+    {
+        Some(input) => Err(usage(format!(
+            "{} is read, and would be replaced by what is made of it: write to another file",
+            input.display()
+        ))),
+        None => Ok(()),
+    }
+}
+
 /// Writes a file beside its place and renames it, so that it is never there half.
 pub(crate) fn write_whole(path: &std::path::Path, bytes: &[u8]) -> anyhow::Result<()> {
     use anyhow::Context as _;

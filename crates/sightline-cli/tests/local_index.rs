@@ -231,3 +231,53 @@ fn what_does_not_belong_together_is_refused() {
         .complains("no inverted file");
     assert!(!place.path("x.sasmk").exists() && !place.path("x.sasmk.tmp").exists());
 }
+
+#[test]
+fn what_is_read_is_not_written_over() {
+    let place = place();
+    for (command, kept) in [
+        (
+            "local index create db.safetensors -o db.safetensors --codebook words.safetensors",
+            "db.safetensors",
+        ),
+        (
+            "local index create db.safetensors -o pictures/../words.safetensors --codebook words.safetensors",
+            "words.safetensors",
+        ),
+        (
+            "local codebook train db.safetensors -o db.safetensors --words 8",
+            "db.safetensors",
+        ),
+        (
+            "local vlad db.safetensors --codebook words.safetensors -o words.safetensors",
+            "words.safetensors",
+        ),
+    ] {
+        let before = std::fs::read(place.path(kept)).unwrap();
+        place.run(command).ends(2).complains("write to another file");
+        assert_eq!(std::fs::read(place.path(kept)).unwrap(), before);
+    }
+}
+
+#[test]
+fn no_features_make_an_empty_index() {
+    let place = place();
+    std::fs::create_dir(place.path("none")).unwrap();
+    std::fs::write(place.path("none/a.jpg"), "no picture").unwrap();
+    place
+        .run(&format!(
+            "local extract none -o none.safetensors {HOW} --features 40 --scales 1"
+        ))
+        .ends(1);
+    place
+        .run("local index create none.safetensors -o none.sasmk --codebook words.safetensors")
+        .ends(0)
+        .prints("0 images (0 distractors), 0 entries");
+    place
+        .run("local index search none.sasmk db.safetensors --codebook words.safetensors --json")
+        .ends(0);
+    place
+        .run("local index add none.sasmk db.safetensors --codebook words.safetensors")
+        .ends(0)
+        .prints("12 images");
+}

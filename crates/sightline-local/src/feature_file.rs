@@ -278,8 +278,10 @@ impl FeatureFile {
             }
             // Where the column should begin is where it does: the order of the columns is part of the form.
             let part = storage.part(start, held.byte_len());
+            // An empty tensor's bytes are nowhere.
             let part = part.filter(|part| {
-                part.as_ptr() == held.as_contiguous_bytes().map_or(part.as_ptr(), <[u8]>::as_ptr)
+                part.is_empty()
+                    || part.as_ptr() == held.as_contiguous_bytes().map_or(part.as_ptr(), <[u8]>::as_ptr)
             });
             let part = part.filter(|part| (part.as_ptr() as usize).is_multiple_of(column.dtype.size()));
             let Some(part) = part else {

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use sightline_checkpoint::formula::uniform;
-use sightline_checkpoint::read;
+use sightline_checkpoint::{read, read_bytes};
 use sightline_local::Codebook;
 use sightline_local::asmk::{
     AsmkSettings, BuildSettings, Builder, ForeignIndex, Index, MatchKernel, aggregate_images, search,
@@ -125,6 +125,23 @@ fn an_aggregated_partition_is_the_aggregation_of_its_images() {
         assert_eq!(found[0].id, image);
         assert!((found[0].score - 1.0).abs() < 1e-12);
     }
+    // A last id that is far beyond the others would fill the disk with the names of those between.
+    let mut bytes = std::fs::read(data("partition.pkl")).unwrap();
+    let last = bytes
+        .windows(8)
+        .rposition(|part| part == 11_u64.to_le_bytes())
+        .unwrap();
+    bytes[last + 3] = 0x7f;
+    let mut builder = Builder::new(
+        &path,
+        AsmkSettings::default().card(&codebook, None),
+        BuildSettings::default(),
+    )
+    .unwrap();
+    let far = builder
+        .push_partition(Path::new("far.pkl"), &read_bytes(&bytes).unwrap())
+        .unwrap_err();
+    assert!(far.to_string().contains("leaves out more than"), "{far}");
     let wrong = read(data("codebook.pkl")).unwrap();
     let mut builder = Builder::new(
         &path,

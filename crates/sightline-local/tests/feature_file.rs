@@ -76,6 +76,19 @@ fn what_is_written_comes_back() {
 }
 
 #[test]
+fn files_without_features_are_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("features.safetensors");
+    for pictures in [vec![], vec![features(0, 3, 0); 2]] {
+        write(&path, &pictures, 0, RowType::F32, None).unwrap();
+        let file = FeatureFile::open(&path).unwrap();
+        file.verify().unwrap();
+        assert_eq!((file.len(), file.features(), file.dim()), (pictures.len(), 0, 3));
+        assert!(file.picture(0).is_empty());
+    }
+}
+
+#[test]
 fn merged_shards_equal_the_whole() {
     let folder = tempfile::tempdir().unwrap();
     let place = |name: &str| folder.path().join(name);

@@ -1,7 +1,7 @@
 //! `sightline local codebook`: trains visual words, and says what a codebook holds.
 
 use crate::args::{CodebookCommand, CodebookForm, CodebookInfoArgs, CodebookStart, CodebookTrainArgs};
-use crate::output::{Outcome, print, print_json, usage};
+use crate::output::{Outcome, keep_inputs, print, print_json, usage};
 use crate::progress::Screen;
 use anyhow::Context as _;
 use serde::Serialize;
@@ -61,6 +61,13 @@ pub(super) fn run(command: &CodebookCommand, screen: &Screen) -> anyhow::Result<
 fn train(args: &CodebookTrainArgs, screen: &Screen) -> anyhow::Result<()> {
     if args.batch.is_some() && args.form != CodebookForm::Minibatch {
         return Err(usage("--batch belongs to --form minibatch"));
+    }
+    keep_inputs(&args.output, [&args.features])?;
+    if args.output.is_dir() {
+        return Err(usage(format!(
+            "{} is a folder, and -o takes a file",
+            args.output.display()
+        )));
     }
     let settings = settings(args);
     let features = TrainingFeatures {

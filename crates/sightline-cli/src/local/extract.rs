@@ -30,6 +30,12 @@ pub(crate) fn run(args: &LocalExtractArgs, threads: usize, screen: &Screen) -> a
     let (Some(images), Some(output)) = (&args.images, &args.output) else {
         return Err(usage("local extract takes IMAGES and -o FILE"));
     };
+    if output.is_dir() {
+        return Err(usage(format!(
+            "{} is a folder, and -o takes a file",
+            output.display()
+        )));
+    }
     let shard = shard(&args.work)?;
     model_choice::check(&args.model, &args.recipe)?;
     let model = model_choice::model(&args.model, screen)?;

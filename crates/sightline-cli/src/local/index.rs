@@ -2,7 +2,7 @@
 
 use super::index_search;
 use crate::args::{IndexAddArgs, IndexCreateArgs, IndexRemoveArgs, IndexStatsArgs, LocalIndexCommand};
-use crate::output::{Outcome, print, print_json, usage};
+use crate::output::{Outcome, keep_inputs, print, print_json, usage};
 use crate::progress::Screen;
 use anyhow::Context as _;
 use serde::Serialize;
@@ -12,7 +12,7 @@ use sightline::local::asmk::{
     AsmkCard, AsmkSettings, BuildSettings, Builder, ForeignIndex, Index, Stats, is_foreign_index, remove,
 };
 use sightline::local::{Codebook, FeatureFile};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// What is in an index.
@@ -69,6 +69,7 @@ fn is_pickle(path: &Path) -> anyhow::Result<bool> {
 }
 
 fn create(args: &IndexCreateArgs, screen: &Screen) -> anyhow::Result<Outcome> {
+    keep_inputs(&args.output, args.features.iter().chain([&args.codebook]))?;
     let codebook = Codebook::open(&args.codebook)?;
     let inputs = inputs(&args.features)?;
     if let ([Input::Pickle(file)], None) = (&inputs[..], &args.onto)
@@ -112,6 +113,7 @@ fn add(args: &IndexAddArgs, screen: &Screen) -> anyhow::Result<Outcome> {
     let base = Index::open(&args.index)?;
     fits(&base, &codebook)?;
     let output = args.output.as_ref().unwrap_or(&args.index);
+    keep_inputs(output, args.features.iter().chain([&args.codebook]))?;
     let builder = Builder::adding_to(output, base, build_settings(args.memory))?;
     fill(builder, &args.features, &inputs, &codebook, screen)?;
     made(output, args.json)
@@ -175,7 +177,7 @@ fn fill(
 
 fn take_out(args: &IndexRemoveArgs, screen: &Screen) -> anyhow::Result<Outcome> {
     let index = Index::open(&args.index)?;
-    let mut ids: HashMap<&str, Vec<u32>> = HashMap::new();
+    let mut ids: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
     for id in 0..index.images() as u32 {
         if let Some(name) = index.name(id) {
             ids.entry(name).or_default().push(id);

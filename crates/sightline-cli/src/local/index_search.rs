@@ -113,6 +113,12 @@ fn queries(
             aggregate_file(&file, codebook, multiple, binary)?,
         ));
     }
+    if args.model.model.is_none() {
+        return Err(usage(format!(
+            "{} is no file of local features; where it is a picture, --model names the network that describes it",
+            args.queries.display()
+        )));
+    }
     let region = region(&args.region)?;
     let model = model_choice::model(&args.model, screen)?;
     let card = index.card().features.as_ref();

@@ -1,7 +1,7 @@
 //! `sightline local vlad`: one descriptor a picture out of its local features.
 
 use crate::args::VladArgs;
-use crate::output::{Outcome, print, print_json};
+use crate::output::{Outcome, keep_inputs, print, print_json};
 use crate::progress::Screen;
 use serde::Serialize;
 use sightline::descriptor::RowType;
@@ -19,6 +19,7 @@ struct Summary {
 }
 
 pub(super) fn run(args: &VladArgs, screen: &Screen) -> anyhow::Result<Outcome> {
+    keep_inputs(&args.output, [&args.features, &args.codebook])?;
     let (file, codebook) = (
         FeatureFile::open(&args.features)?,
         Codebook::open(&args.codebook)?,

@@ -108,7 +108,7 @@ fn verification(args: &VerificationArgs) -> anyhow::Result<Verification> {
         ("--max-distance", args.max_distance),
         ("--threshold", Some(args.threshold)),
     ] {
-        if value.is_some_and(|value| value.is_nan() || value <= 0.0) {
+        if value.is_some_and(|value| !value.is_finite() || value <= 0.0) {
             return Err(usage(format!("{name} takes a number above 0")));
         }
     }

@@ -11,6 +11,10 @@ use crate::Codebook;
 use sightline_checkpoint::{Dtype, File, Tensor, TensorError, Value};
 use std::path::Path;
 
+/// Ids without a picture that a partition may leave out before one: those of pictures without features, or of the partitions
+/// before. Each takes place in the index, and a damaged file must not fill the disk.
+const MOST_SKIPPED: usize = 1 << 24;
+
 /// A pickled inverted file of jenicek/asmk, ready to be written.
 #[derive(Debug)]
 pub struct ForeignIndex<'a> {
@@ -82,7 +86,17 @@ impl<'a> ForeignIndex<'a> {
                     .ok_or_else(|| refuse(&format!("its {name} is no array of numbers"))),
             }
         };
-        let counts: Vec<usize> = values("counts")?.iter().map(|count| *count as usize).collect();
+        let counts = values("counts")?;
+        // No list is longer than there are images.
+        if let Some(wrong) = counts
+            .iter()
+            .find(|count| !(0.0..=images as f64).contains(*count))
+        {
+            return Err(refuse(&format!(
+                "a word has {wrong} entries and there are {images} images"
+            )));
+        }
+        let counts: Vec<usize> = counts.into_iter().map(|count| count as usize).collect();
         let idf: Vec<f32> = values("idf")?.iter().map(|idf| *idf as f32).collect();
         let norms = values("norm_factor")?;
         let words = counts.len();
@@ -102,7 +116,7 @@ impl<'a> ForeignIndex<'a> {
         };
         let dim = match (codebook, binary) {
             (Some(codebook), _) => codebook.dim(),
-            (None, true) => units * BITS,
+            (None, true) => units.saturating_mul(BITS),
             (None, false) => units,
         };
         let card = AsmkCard {
@@ -279,15 +293,26 @@ impl Builder {
                 "its arrays are of different lengths, or not of the index's form",
             ));
         }
+        let words = words
+            .into_iter()
+            .map(u32::try_from)
+            .collect::<Result<Vec<_>, _>>();
+        let words = words.map_err(|_| refuse("a word is negative or beyond 32 bits"))?;
         let mut at = 0;
         for of_image in ids.chunk_by(|a, b| a == b) {
             let id = usize::try_from(of_image[0]).map_err(|_| refuse("an image id is negative"))?;
             let range = at..at + of_image.len();
             let aggregated = Aggregated {
-                words: words[range.clone()].iter().map(|word| *word as u32).collect(),
+                words: words[range.clone()].to_vec(),
                 units: units[range.start * each..range.end * each].to_vec(),
             };
-            self.skip_to(self.distractors() + id)?;
+            let id_here = id.saturating_add(self.distractors());
+            if id_here.saturating_sub(self.next_id()) > MOST_SKIPPED {
+                return Err(refuse(&format!(
+                    "image {id} leaves out more than {MOST_SKIPPED} ids before it"
+                )));
+            }
+            self.skip_to(id_here)?;
             self.push(&id.to_string(), &aggregated)?;
             at = range.end;
         }
