@@ -62,6 +62,7 @@ pub struct SetWriter {
     tail: Vec<u8>,
     side: Vec<(PathBuf, Option<String>)>,
     buffer: Vec<u8>,
+    placed: bool,
 }
 
 impl SetWriter {
@@ -123,6 +124,7 @@ impl SetWriter {
             tail,
             side,
             buffer: Vec::with_capacity(header.dim.saturating_mul(header.row_type.size())),
+            placed: false,
         };
         writer.write(&head)?;
         Ok(writer)
@@ -188,6 +190,7 @@ impl SetWriter {
             }
         }
         fs::rename(&self.temporary, &self.path).map_err(SetError::io(&self.path, "put in its place"))?;
+        self.placed = true;
         sync_folder(&self.path);
         Ok(())
     }
@@ -204,7 +207,8 @@ impl SetWriter {
 
 impl Drop for SetWriter {
     fn drop(&mut self) {
-        if self.file.take().is_some() {
+        if !self.placed {
+            self.file = None;
             // Nothing can be done about a temporary file that does not go away.
             let _ = fs::remove_file(&self.temporary);
         }

@@ -180,6 +180,11 @@ fn an_unfinished_set_changes_nothing() {
     assert!(writer.push(&[9.0, 9.0]).is_err());
     drop(writer);
     assert_eq!(fs::read(&path).unwrap(), before);
+    // A folder where the set should be: it fails at the very end.
+    let taken = folder.path().join("taken.safetensors");
+    fs::create_dir(&taken).unwrap();
+    assert!(write(&taken, &header, &[1.0, 2.0, 3.0, 4.0]).is_err());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
 }
 
 #[test]
