@@ -99,24 +99,31 @@ fn features_are_chosen_and_too_few_refused() {
 #[test]
 fn a_training_goes_on_from_the_state_of_an_interrupted_one() {
     let place = extracted();
-    train(&place, "--words 16 --iterations 9").ends(0);
+    train(&place, "--words 16 --iterations 800").ends(0);
     let whole = place.read("c.safetensors");
-    // The state of a training that could not write its result: the output is a folder.
-    std::fs::create_dir(place.path("x.safetensors")).unwrap();
-    let into = |more: &str| {
-        place.run(&format!(
-            "local codebook train d -o x.safetensors --words 16 {more}"
-        ))
-    };
-    into("--iterations 4").ends(3);
-    assert!(place.path("x.safetensors.state").exists());
-    std::fs::remove_dir(place.path("x.safetensors")).unwrap();
-    into("--iterations 9 --seed 5 --resume")
+    let line = "local codebook train d -o x.safetensors --words 16 --iterations 800";
+    // Killed once its first state is written, long before its last iteration.
+    let mut child = place
+        .std_command()
+        .args(line.split(' '))
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    while !place.path("x.safetensors.state").exists() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended without a state");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!place.path("x.safetensors").exists());
+    place
+        .run(&format!("{line} --seed 5 --resume"))
         .ends(3)
         .complains("begun with other settings");
-    into("--iterations 9 --resume")
+    place
+        .run(&format!("{line} --resume"))
         .ends(0)
-        .complains("4 iterations were already done");
+        .complains("iterations were already done");
     assert!(place.read("x.safetensors") == whole);
     assert!(!place.path("x.safetensors.state").exists());
 }
