@@ -16,8 +16,6 @@ import subprocess
 import sys
 import tempfile
 
-# Height and width of the pictures.
-SIZES = [(192, 256), (320, 224)]
 ARCHITECTURES = [
     "resnet18:layer3/gem",
     "resnet50/dir-gem",
@@ -49,6 +47,7 @@ ARCHITECTURES = [
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sightline", default="target/release/sightline", help="the command")
+    parser.add_argument("--sizes", default="192x256,320x224", help="HEIGHTxWIDTH of the pictures; the reference model takes 224x224 only")
     parser.add_argument("architectures", nargs="*", default=ARCHITECTURES)
     arguments = parser.parse_args()
     for module in ["numpy", "PIL", "onnxruntime"]:
@@ -63,7 +62,8 @@ def main():
     agree = True
     with tempfile.TemporaryDirectory() as folder:
         for architecture in arguments.architectures:
-            for size in SIZES:
+            for size in arguments.sizes.split(","):
+                size = tuple(int(side) for side in size.split("x"))
                 agree &= compare(arguments.sightline, architecture, size, folder)
     sys.exit(0 if agree else 1)
 
