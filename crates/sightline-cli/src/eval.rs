@@ -21,7 +21,7 @@ use crate::{expansion_choice, model_choice, pictures, spatial_choice};
 use serde::Serialize;
 use sightline::card::Card;
 use sightline::dataset::Dataset;
-use sightline::eval::{self, Evaluation, Options, Protocol};
+use sightline::eval::{self, Evaluation, Options, Protocol, RankedLists};
 use sightline::extract::Skipped;
 use sightline::local::spatial::SpatialReranking;
 use sightline::{Aligned, SearchRanking};
@@ -110,6 +110,12 @@ pub(crate) fn evaluate(args: &EvalArgs, threads: usize, screen: &Screen) -> anyh
         ..Options::default()
     };
     options.bootstrap.seed = args.seed;
+    let judged = |lists: &RankedLists| -> anyhow::Result<(Evaluation, answers::Answers)> {
+        let evaluation = eval::evaluate(&dataset, lists, protocol, &options)?;
+        let asked = shown(args, &evaluation)?;
+        let answers = answers::listed(lists, &asked, args.report_answers.into(), &dataset);
+        Ok((evaluation, answers))
+    };
 
     if let Some(path) = &args.ranks {
         if expansion.changes_something() || args.model.whiten.is_some() {
@@ -122,13 +128,7 @@ pub(crate) fn evaluate(args: &EvalArgs, threads: usize, screen: &Screen) -> anyh
             Some(how) => Spatial::new(how, args, None, &dataset)?.rerank(&lists, screen)?,
             None => lists,
         };
-        let evaluation = eval::evaluate(&dataset, &lists, protocol, &options)?;
-        let answers = answers::listed(
-            &lists,
-            &shown(args, &evaluation)?,
-            args.report_answers.into(),
-            &dataset,
-        );
+        let (evaluation, answers) = judged(&lists)?;
         return Ok(Evaluated {
             dataset,
             evaluation,
@@ -153,13 +153,7 @@ pub(crate) fn evaluate(args: &EvalArgs, threads: usize, screen: &Screen) -> anyh
             }
             None => ranked.lists,
         };
-        let evaluation = eval::evaluate(&dataset, &lists, protocol, &options)?;
-        let answers = answers::listed(
-            &lists,
-            &shown(args, &evaluation)?,
-            args.report_answers.into(),
-            &dataset,
-        );
+        let (evaluation, answers) = judged(&lists)?;
         return Ok(Evaluated {
             dataset,
             evaluation,
@@ -206,14 +200,7 @@ pub(crate) fn evaluate(args: &EvalArgs, threads: usize, screen: &Screen) -> anyh
         Some(how) => {
             let spatial = Spatial::new(how, args, compared, &dataset)?;
             let lists = spatial.rerank(&answers::whole_lists(&ranking, &dataset)?, screen)?;
-            let evaluation = eval::evaluate(&dataset, &lists, protocol, &options)?;
-            let answers = answers::listed(
-                &lists,
-                &shown(args, &evaluation)?,
-                args.report_answers.into(),
-                &dataset,
-            );
-            (evaluation, answers)
+            judged(&lists)?
         }
         None => {
             let evaluation = eval::evaluate(&dataset, &ranking, protocol, &options)?;

@@ -1,5 +1,6 @@
 //! `sightline local`: local features of pictures, and what is made of them.
 
+mod aggregated;
 mod codebook;
 mod extract;
 mod index;

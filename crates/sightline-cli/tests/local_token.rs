@@ -187,6 +187,10 @@ fn what_does_not_fit_is_told() {
         .ends(2)
         .complains("token-l8-d512-h4");
     token(&place, "db", "--model gnd.json").ends(3);
+    place
+        .run("local token db -o db --model seeded")
+        .ends(2)
+        .complains("db is read, and would be replaced");
     assert!(!place.path("db.safetensors").exists());
 
     // A whole network of Token has a convolution there.

@@ -1,5 +1,6 @@
 //! A model and a recipe made ready: pictures in, descriptors out.
 
+use crate::whitenings::whitening_like;
 use crate::{Error, FoundWhitening, Model, find_whitening};
 use sightline_card::{Card, Circumstances, Difference, Identity};
 use sightline_dataset::PictureIndex;
@@ -53,16 +54,6 @@ impl Settings {
         let pooling = ScalePooling::of_card(&identity.scales).ok_or_else(|| Error::UnknownPooling {
             name: identity.scales.pooling.clone(),
         })?;
-        let whitening = identity.whitening.as_ref().map(|whitening| {
-            let default = WhiteningSettings::default();
-            let settings = WhiteningSettings {
-                power: whitening.power.unwrap_or(default.power),
-                dims: whitening.dims,
-                multiplier: whitening.multiplier.unwrap_or(default.multiplier),
-                l2: whitening.l2,
-            };
-            (whitening.name.clone(), settings)
-        });
         Ok(Self {
             // The card lists every pass; a recipe with several transform texts makes several at each scale.
             scales: identity
@@ -74,7 +65,7 @@ impl Settings {
                 .collect(),
             recipe: Some(recipe),
             pooling: Some(pooling),
-            whitening,
+            whitening: whitening_like(identity),
             ..Self::default()
         })
     }

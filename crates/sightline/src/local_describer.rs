@@ -1,6 +1,7 @@
 //! A model with local features and a recipe made ready: pictures in, local features out.
 
 use crate::describer::{circumstances, default_recipe, threads_or_cores};
+use crate::whitenings::whitening_like;
 use crate::{Error, FoundWhitening, Model, find_whitening};
 use sightline_card::{Card, Difference, Identity, LocalIdentity, Scales};
 use sightline_dataset::PictureIndex;
@@ -59,22 +60,11 @@ impl LocalSettings {
     /// When the recipe is not understood.
     pub fn like(card: &Card) -> Result<Self, Error> {
         let identity = &card.identity;
-        let whitening = identity.whitening.as_ref().map(|whitening| {
-            let settings = WhiteningSettings {
-                dims: whitening.dims,
-                l2: whitening.l2,
-                power: whitening.power.unwrap_or(WhiteningSettings::default().power),
-                multiplier: whitening
-                    .multiplier
-                    .unwrap_or(WhiteningSettings::default().multiplier),
-            };
-            (whitening.name.clone(), settings)
-        });
         Ok(Self {
             recipe: Some(Recipe::from_json(&identity.recipe)?),
             scales: identity.scales.values.clone(),
             features: identity.local.as_ref().and_then(|local| local.features),
-            whitening,
+            whitening: whitening_like(identity),
             ..Self::default()
         })
     }

@@ -6,6 +6,19 @@ use sightline_checkpoint::recognise::WhiteningParams;
 use sightline_descriptor::{LearnedFrom, Whitening, WhiteningError, WhiteningFile, WhiteningSettings};
 use std::path::Path;
 
+/// Name and settings of the whitening of a card, so that more is whitened as it was.
+pub(crate) fn whitening_like(identity: &Identity) -> Option<(String, WhiteningSettings)> {
+    let whitening = identity.whitening.as_ref()?;
+    let default = WhiteningSettings::default();
+    let settings = WhiteningSettings {
+        power: whitening.power.unwrap_or(default.power),
+        dims: whitening.dims,
+        multiplier: whitening.multiplier.unwrap_or(default.multiplier),
+        l2: whitening.l2,
+    };
+    Some((whitening.name.clone(), settings))
+}
+
 /// A whitening that was found.
 #[derive(Clone, Debug)]
 pub struct FoundWhitening {

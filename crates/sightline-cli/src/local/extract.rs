@@ -2,7 +2,7 @@
 
 use crate::args::{LocalExtractArgs, LocalExtractCommand};
 use crate::extract::{list_skipped, merge_skipped, options, shard};
-use crate::output::{Outcome, print_json, usage};
+use crate::output::{Outcome, keep_inputs, print_json, usage};
 use crate::pictures::{self, Found};
 use crate::progress::Screen;
 use crate::{model_choice, whitening_choice};
@@ -123,6 +123,7 @@ fn found(args: &LocalExtractArgs, images: &str) -> anyhow::Result<Found> {
 
 /// Puts the files of all shards together.
 fn merge(files: &[PathBuf], output: &Path, screen: &Screen) -> anyhow::Result<Outcome> {
+    keep_inputs(output, files)?;
     merge_features(files, output)?;
     merge_skipped(files, output, screen)
 }

@@ -1,7 +1,8 @@
 //! `sightline local token`: one descriptor a picture out of its local features, by Token's network.
 
+use super::aggregated;
 use crate::args::TokenArgs;
-use crate::output::{Outcome, print, print_json};
+use crate::output::{Outcome, keep_inputs, print, print_json};
 use crate::progress::Screen;
 use serde::Serialize;
 use sightline::TokenAggregation;
@@ -20,6 +21,7 @@ struct Summary {
 }
 
 pub(super) fn run(args: &TokenArgs, threads: usize, screen: &Screen) -> anyhow::Result<Outcome> {
+    keep_inputs(&args.output, [&args.features, &args.model])?;
     let file = FeatureFile::open(&args.features)?;
     let network = if args.model == Path::new("seeded") {
         screen.say("The seeded network has random weights: it has learned nothing.");
@@ -28,18 +30,9 @@ pub(super) fn run(args: &TokenArgs, threads: usize, screen: &Screen) -> anyhow::
         TokenAggregation::open(&args.model, &args.arch)?
     };
     let row_type = if args.half { RowType::F16 } else { RowType::F32 };
-    let bar = screen.bar(file.len() as u64, "pictures");
-    let empty = network.write_set(&file, &args.output, row_type, threads, &mut |done| {
-        bar.set_position(done as u64);
-    });
-    bar.finish_and_clear();
-    let empty = empty?;
-    if empty > 0 {
-        screen.warn(&format!(
-            "{empty} of {} pictures have no local features; their descriptors are zero",
-            file.len()
-        ));
-    }
+    let empty = aggregated::write(&file, screen, |watch| {
+        network.write_set(&file, &args.output, row_type, threads, watch)
+    })?;
     let summary = Summary {
         output: args.output.display().to_string(),
         pictures: file.len(),

@@ -1,5 +1,6 @@
 //! `sightline local vlad`: one descriptor a picture out of its local features.
 
+use super::aggregated;
 use crate::args::VladArgs;
 use crate::output::{Outcome, keep_inputs, print, print_json};
 use crate::progress::Screen;
@@ -25,23 +26,9 @@ pub(super) fn run(args: &VladArgs, screen: &Screen) -> anyhow::Result<Outcome> {
         Codebook::open(&args.codebook)?,
     );
     let row_type = if args.half { RowType::F16 } else { RowType::F32 };
-    let bar = screen.bar(file.len() as u64, "pictures");
-    let empty = write_vlad_set(
-        &file,
-        &codebook,
-        args.normalise,
-        &args.output,
-        row_type,
-        &mut |done| bar.set_position(done as u64),
-    );
-    bar.finish_and_clear();
-    let empty = empty?;
-    if empty > 0 {
-        screen.warn(&format!(
-            "{empty} of {} pictures have no local features; their descriptors are zero",
-            file.len()
-        ));
-    }
+    let empty = aggregated::write(&file, screen, |watch| {
+        write_vlad_set(&file, &codebook, args.normalise, &args.output, row_type, watch)
+    })?;
     let summary = Summary {
         output: args.output.display().to_string(),
         pictures: file.len(),
