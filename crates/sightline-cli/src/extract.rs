@@ -1,7 +1,7 @@
 //! `sightline extract`: pictures to a descriptor set.
 
 use crate::args::{ExtractArgs, ExtractCommand, Side, Sides, WorkArgs};
-use crate::output::{Outcome, print_json, usage};
+use crate::output::{Outcome, keep_inputs, print_json, usage};
 use crate::pictures::Found;
 use crate::progress::Screen;
 use crate::{model_choice, pictures, whitening_choice};
@@ -166,6 +166,7 @@ fn describe(
 
 /// Puts the sets of all shards together.
 fn merge(sets: &[PathBuf], output: &Path, screen: &Screen) -> anyhow::Result<Outcome> {
+    keep_inputs(output, sets)?;
     descriptor::merge(sets, output)?;
     merge_skipped(sets, output, screen)
 }

@@ -81,6 +81,10 @@ fn shards_threads_and_batches_change_no_byte_and_what_fails_is_listed() {
         assert!(said.code < 2, "{}", said.err);
     }
     place
+        .run("local extract merge part2 part3 part1 -o part3")
+        .ends(2)
+        .complains("part3 is read, and would be replaced");
+    place
         .run("local extract merge part2 part3 part1 -o merged")
         .ends(1);
     assert!(place.read("merged") == place.read("whole"));
