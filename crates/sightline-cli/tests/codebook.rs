@@ -102,15 +102,21 @@ fn a_training_goes_on_from_the_state_of_an_interrupted_one() {
     train(&place, "--words 16 --iterations 800").ends(0);
     let whole = place.read("c.safetensors");
     let line = "local codebook train d -o x.safetensors --words 16 --iterations 800";
-    // Killed once its first state is written, long before its last iteration.
+    // Killed once its state has gone on, long before its last iteration: the first state is that of no iteration.
     let mut child = place
         .std_command()
         .args(line.split(' '))
         .stderr(std::process::Stdio::null())
         .spawn()
         .unwrap();
-    while !place.path("x.safetensors.state").exists() {
-        assert!(child.try_wait().unwrap().is_none(), "it ended without a state");
+    let state = || std::fs::read(place.path("x.safetensors.state")).ok();
+    let mut first = None;
+    while first.is_none() || state() == first {
+        first = first.or_else(state);
+        assert!(
+            child.try_wait().unwrap().is_none(),
+            "it ended before it was killed"
+        );
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
     child.kill().unwrap();
