@@ -22,6 +22,7 @@
 mod error;
 mod kernels;
 mod kmeans;
+mod knn_graph;
 mod order;
 mod quantiser;
 mod ranks;
@@ -37,6 +38,7 @@ pub use kmeans::{
     Iteration, KMeansError, KMeansForm, KMeansReport, KMeansSettings, KMeansStart, KMeansState, Points,
     k_means, rand_perm,
 };
+pub use knn_graph::{KnnGraph, knn_graph};
 pub use order::Hit;
 pub use quantiser::{Neighbour, Quantiser, nearest};
 pub use ranks::{Rank, ranks, ranks_among};

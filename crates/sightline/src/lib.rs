@@ -72,5 +72,8 @@ pub use sightline_local as local;
 #[cfg(feature = "nn")]
 pub use sightline_nn as nn;
 pub use sightline_plan as plan;
+pub use sightline_rerank as rerank;
 pub use sightline_scenes as scenes;
 pub use sightline_search as search;
+#[cfg(feature = "nn")]
+pub use sightline_train as train;

@@ -17,6 +17,9 @@
 mod asmk;
 #[path = "golden/case.rs"]
 mod case;
+#[cfg(feature = "nn")]
+#[path = "golden/csa.rs"]
+mod csa;
 #[path = "golden/eval.rs"]
 mod eval;
 #[path = "golden/expand.rs"]
@@ -39,6 +42,8 @@ mod models;
 #[cfg(feature = "nn")]
 #[path = "golden/pool.rs"]
 mod pool;
+#[path = "golden/rerank.rs"]
+mod rerank;
 #[path = "golden/whiten.rs"]
 mod whiten;
 
@@ -58,6 +63,8 @@ fn area(name: &str, case: &str) -> Option<Compute> {
         #[cfg(not(feature = "nn"))]
         "expand" if case == "multiscale-how" => None,
         "asmk" => Some(asmk::run),
+        #[cfg(feature = "nn")]
+        "csa" => Some(csa::run),
         "eval" => Some(eval::run),
         "expand" => Some(expand::run),
         "formats" => Some(formats::run),
@@ -68,6 +75,7 @@ fn area(name: &str, case: &str) -> Option<Compute> {
         "models" => Some(models::run),
         #[cfg(feature = "nn")]
         "pool" => Some(pool::run),
+        "rerank" => Some(rerank::run),
         "whiten" => Some(whiten::run),
         _ => None,
     }
