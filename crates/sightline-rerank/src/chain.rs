@@ -6,6 +6,17 @@ use sightline_search::Hit;
 /// Called with the number of queries that a stage is done with, of all.
 pub type Progress<'a> = &'a (dyn Fn(&'static str, u64, u64) + Sync);
 
+/// What a method compares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compares {
+    /// Descriptors of queries and images.
+    Descriptors,
+    /// Local features of both.
+    LocalFeatures,
+    /// Nothing but the rankings, or what it brings along.
+    Rankings,
+}
+
 /// A method that puts the first answers of rankings in a new order.
 pub trait Reranker: Send {
     /// The method's name, as in `--rerank NAME:...`.
@@ -13,6 +24,11 @@ pub trait Reranker: Send {
 
     /// Every setting by its name, for the card.
     fn settings(&self) -> serde_json::Value;
+
+    /// What the rankings must bring.
+    fn compares(&self) -> Compares {
+        Compares::Descriptors
+    }
 
     /// How many first answers of each query it wants to see, among so many images and queries.
     fn reach(&self, images: usize, queries: usize) -> usize;

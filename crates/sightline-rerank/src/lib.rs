@@ -11,7 +11,7 @@ mod gallery;
 mod rankings;
 mod settings;
 
-pub use chain::{Chain, Progress, Reranked, Reranker, Trace};
+pub use chain::{Chain, Compares, Progress, Reranked, Reranker, Trace};
 pub use error::RerankError;
 pub use gallery::Gallery;
 pub use rankings::{LocalAccess, Rankings};

@@ -47,8 +47,8 @@ pub fn ranks(
     ranks_among(queries, database, &[], wanted)
 }
 
-/// [`ranks`] of rows of `database` among its own rows and those of `behind`, whose rows follow behind the database's in
-/// this order (so that they lose every tie). The sets may be stored differently; nothing is copied together.
+/// [`ranks`] among the rows of `database` and those of `behind`, which follow behind the database's in this order (so that they
+/// lose every tie) and are counted on, as wanted rows too. The sets may be stored differently; nothing is copied together.
 ///
 /// Errors: as [`ranks`], for every pair of queries and set.
 ///
@@ -56,8 +56,8 @@ pub fn ranks(
 /// use sightline_search::{Rows, ranks_among};
 /// let (database, distractors) = ([0.1, 0.5], [0.9, 0.5, 0.0]);
 /// let sets = [Rows::f32(&distractors, 1)];
-/// let found = ranks_among(Rows::f32(&[1.0], 1), Rows::f32(&database, 1), &sets, &[vec![1, 0]])?;
-/// assert_eq!(found[0].iter().map(|rank| rank.position()).collect::<Vec<_>>(), [1, 3]);
+/// let found = ranks_among(Rows::f32(&[1.0], 1), Rows::f32(&database, 1), &sets, &[vec![1, 0, 3]])?;
+/// assert_eq!(found[0].iter().map(|rank| rank.position()).collect::<Vec<_>>(), [1, 3, 2]);
 /// # Ok::<(), sightline_search::SearchError>(())
 /// ```
 pub fn ranks_among(
@@ -68,6 +68,7 @@ pub fn ranks_among(
 ) -> Result<Vec<Vec<Rank>>, SearchError> {
     let (count, rows) = check_pair(&queries, &database)?;
     check_behind(&queries, rows, behind)?;
+    let all = rows + behind.iter().map(Rows::count).sum::<usize>();
     if wanted.len() != count {
         return Err(SearchError::Lists {
             what: "lists of wanted rows",
@@ -75,10 +76,10 @@ pub fn ranks_among(
             queries: count,
         });
     }
-    if let Some(row) = wanted.iter().flatten().find(|row| **row as usize >= rows) {
+    if let Some(row) = wanted.iter().flatten().find(|row| **row as usize >= all) {
         return Err(SearchError::NoSuchRow {
             row: *row as usize,
-            rows,
+            rows: all,
         });
     }
     if wanted.iter().all(Vec::is_empty) {
@@ -86,10 +87,11 @@ pub fn ranks_among(
     }
     let kernel = Runnable::new(Kernel::best());
     let plan = Plan::new(queries.dim, count, rows);
-    let marks = spread_marks(kernel, &queries, &database, wanted, &plan);
+    let sets: Vec<&Rows<'_>> = std::iter::once(&database).chain(behind).collect();
+    let marks = spread_marks(kernel, &queries, &sets, wanted, &plan);
     let mut totals: Vec<Counts> = marks.iter().map(Counts::new).collect();
     let mut before = 0;
-    for set in std::iter::once(&database).chain(behind) {
+    for set in sets {
         for (total, counts) in totals
             .iter_mut()
             .zip(count_set(kernel, &queries, set, before, &marks))
@@ -163,7 +165,7 @@ struct Marks {
 fn spread_marks(
     kernel: Runnable,
     queries: &Rows<'_>,
-    database: &Rows<'_>,
+    sets: &[&Rows<'_>],
     wanted: &[Vec<u32>],
     plan: &Plan,
 ) -> Vec<Marks> {
@@ -172,18 +174,18 @@ fn spread_marks(
         let asked: Vec<u32> = wanted[query]
             .iter()
             .map(|row| {
-                let row = *row as usize;
+                let mut row = *row as usize;
                 let mut key = 0;
-                scan(
-                    kernel,
-                    queries,
-                    query..query + 1,
-                    database,
-                    row..row + 1,
-                    |_, _, scores| {
-                        key = scores.first().copied().map_or(0, score_key);
-                    },
-                );
+                for set in sets {
+                    if row < set.count() {
+                        let query = query..query + 1;
+                        scan(kernel, queries, query, set, row..row + 1, |_, _, scores| {
+                            key = scores.first().copied().map_or(0, score_key);
+                        });
+                        break;
+                    }
+                    row -= set.count();
+                }
                 key
             })
             .collect();

@@ -17,6 +17,8 @@ pub struct Aligned<'a> {
     dim: usize,
     /// Row of each name; none: the set has no such picture.
     places: Vec<Option<usize>>,
+    /// Name of each row.
+    names: Vec<usize>,
 }
 
 enum Gathered<'a> {
@@ -55,7 +57,7 @@ impl<'a> Aligned<'a> {
         };
         // Rows that were copied lie without gaps.
         let mut next = 0;
-        let places = places
+        let places: Vec<Option<usize>> = places
             .into_iter()
             .map(|place| {
                 place.map(|_| {
@@ -64,7 +66,14 @@ impl<'a> Aligned<'a> {
                 })
             })
             .collect();
-        Ok(Self { rows, dim, places })
+        // A set without gaps is in the order of the names or was copied in it.
+        let names = (0..places.len()).filter(|name| places[*name].is_some()).collect();
+        Ok(Self {
+            rows,
+            dim,
+            places,
+            names,
+        })
     }
 
     /// The rows, without those of missing names.
@@ -82,15 +91,13 @@ impl<'a> Aligned<'a> {
             rows: Gathered::Copied(rows),
             dim: self.dim,
             places: self.places.clone(),
+            names: self.names.clone(),
         }
     }
 
     /// Index of the name that a row of [`Aligned::rows`] belongs to.
     pub fn name_of(&self, row: usize) -> usize {
-        self.places
-            .iter()
-            .position(|place| *place == Some(row))
-            .unwrap_or(row)
+        self.names.get(row).copied().unwrap_or(row)
     }
 
     /// Indices of the names that the set has no row for.
@@ -239,14 +246,27 @@ impl<'a> SearchRanking<'a> {
             k,
             exclude_self.then_some(&own),
         )?;
-        let (rows, images) = (self.database.rows().count(), self.database.places.len());
         for hit in hits.iter_mut().flatten() {
-            hit.index = match hit.index.checked_sub(rows) {
-                Some(distractor) => images + distractor,
-                None => self.database.name_of(hit.index),
-            };
+            hit.index = self.image(hit.index);
         }
         Ok(hits)
+    }
+
+    /// Index of the image that a row of the gallery describes (the database's rows, then the distractors'): that of the data set's
+    /// image; one at or above the number of images is a distractor.
+    pub fn image(&self, row: usize) -> usize {
+        match row.checked_sub(self.database.rows().count()) {
+            Some(distractor) => self.database.places.len() + distractor,
+            None => self.database.name_of(row),
+        }
+    }
+
+    /// The row of an image; none where it has no descriptor. The inverse of [`SearchRanking::image`].
+    pub fn row(&self, image: usize) -> Option<usize> {
+        match image.checked_sub(self.database.places.len()) {
+            Some(distractor) => Some(self.database.rows().count() + distractor),
+            None => self.database.places.get(image).copied().flatten(),
+        }
     }
 }
 
@@ -268,7 +288,7 @@ impl Ranking for SearchRanking<'_> {
     }
 
     fn ranks(&self, first_query: usize, wanted: &[Vec<u32>]) -> Vec<Vec<Option<Rank>>> {
-        let place = |image: &u32| self.database.places.get(*image as usize).copied().flatten();
+        let place = |image: &u32| self.row(*image as usize);
         let asked: Vec<Vec<u32>> = wanted
             .iter()
             .map(|list| list.iter().filter_map(place).map(|row| row as u32).collect())

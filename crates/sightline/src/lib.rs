@@ -20,6 +20,7 @@ mod error;
 mod evaluation;
 mod local_evaluation;
 pub mod report;
+mod reranked;
 pub mod show;
 mod whitening_pairs;
 mod whitenings;
@@ -56,6 +57,7 @@ pub use local_evaluation::{LocalAnswers, query_places};
 pub use model::{Model, is_onnx_path};
 #[cfg(feature = "nn")]
 pub use onnx_network::OnnxSettings;
+pub use reranked::Reordered;
 #[cfg(feature = "nn")]
 pub use token_aggregation::TokenAggregation;
 pub use whitening_pairs::whitening_pairs;
