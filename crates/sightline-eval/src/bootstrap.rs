@@ -35,18 +35,26 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// splitmix64 (Steele et al., 2014): fixed here so that an interval never changes with a dependency.
-struct Draws(u64);
+/// splitmix64 (Steele et al., 2014): fixed here so that a number never changes with a dependency.
+pub(crate) struct Draws(u64);
 
 impl Draws {
-    /// The next index below `count`; the bias of the multiplication is below count / 2^64.
-    fn index(&mut self, count: usize) -> usize {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// The next 64 bits.
+    pub(crate) fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^= z >> 31;
-        ((u128::from(z) * count as u128) >> 64) as usize
+        z ^ (z >> 31)
+    }
+
+    /// The next index below `count`; the bias of the multiplication is below count / 2^64.
+    fn index(&mut self, count: usize) -> usize {
+        ((u128::from(self.bits()) * count as u128) >> 64) as usize
     }
 }
 
@@ -64,7 +72,7 @@ impl Bootstrap {
         if values.is_empty() || self.resamples == 0 || !(self.level > 0.0 && self.level < 1.0) {
             return None;
         }
-        let mut draws = Draws(self.seed);
+        let mut draws = Draws::new(self.seed);
         let mut means: Vec<f64> = (0..self.resamples)
             .map(|_| {
                 let sum: f64 = (0..values.len()).map(|_| values[draws.index(values.len())]).sum();

@@ -77,6 +77,9 @@ pub struct QueryResult {
     /// Revisited sets: `ap-easy`, `ap-medium` (the same as `ap`) and `ap-hard`. Empty otherwise.
     #[serde(flatten)]
     pub setups: Metrics,
+    /// MAP@R of the protocol `recall`, where the query's class has other members; none in other protocols.
+    #[serde(rename = "map-at-r", default, skip_serializing_if = "Option::is_none")]
+    pub map_at_r: Option<f64>,
     /// Place of the first positive among the answers without junk, counted from 1; none where none was found.
     pub first_positive_rank: Option<usize>,
     /// How many positives the ground truth gives the query.

@@ -86,9 +86,11 @@ fn recall(labels: &Labels<'_>, ranking: &dyn Ranking, options: &Options) -> Foun
             let positions = positions(labels, query, ranked);
             let members = labels.others(query).count();
             precisions.push(recall::r_precision(&positions, members));
-            maps.push(recall::map_at_r(&positions, members));
+            let map = recall::map_at_r(&positions, members);
+            maps.push(map);
             curve.add(&positions, members);
             found.queries.push(QueryResult {
+                map_at_r: map.is_finite().then_some(map),
                 first_positive_rank: positions.first().map(|first| first + 1),
                 positives: members,
                 ..QueryResult::default()

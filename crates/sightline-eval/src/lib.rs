@@ -6,6 +6,7 @@
 //!
 //! One file per protocol: [`revisited`] (cirtorch, Token, CSA), [`classic`], [`dirtorch`], [`recall`] (metric
 //! learning), [`place`] (NetVLAD), [`landmarks`] (Google Landmarks v2). [`evaluate`] runs one over a data set.
+//! [`paired`] and [`comparison`] put several evaluations of the same queries beside each other.
 //!
 //! A query with two positives, 1 and 3, and image 0 as junk, over a list of five:
 //!
@@ -23,6 +24,7 @@
 pub mod average_precision;
 pub mod bootstrap;
 pub mod classic;
+pub mod comparison;
 pub mod curve;
 pub mod dirtorch;
 mod error;
@@ -30,6 +32,7 @@ mod evaluation;
 mod label_evaluation;
 pub mod landmarks;
 mod list_evaluation;
+pub mod paired;
 pub mod place;
 pub mod positions;
 mod protocol;
@@ -37,7 +40,9 @@ pub mod ranking;
 pub mod ranks;
 pub mod recall;
 pub mod revisited;
+pub mod sign_flip;
 
+pub use comparison::Comparison;
 pub use error::EvalError;
 pub use evaluation::{Confidence, Evaluation, Metrics, Options, QueryResult, evaluate};
 pub use protocol::Protocol;
