@@ -50,7 +50,7 @@ impl Expansion {
     /// # Errors
     /// When `k` is larger than the database, or the two have rows of different length.
     pub fn expand(self, queries: Rows<'_>, database: Rows<'_>) -> Result<Vec<f32>, ExpansionError> {
-        self.run(queries, &[database], false)
+        self.run(queries, &[database], None)
     }
 
     /// [`Expansion::expand`] by the rows of several sets, one behind the other (a database and its distractors).
@@ -58,7 +58,7 @@ impl Expansion {
     /// # Errors
     /// As [`Expansion::expand`].
     pub fn expand_among(self, queries: Rows<'_>, sets: &[Rows<'_>]) -> Result<Vec<f32>, ExpansionError> {
-        self.run(queries, sets, false)
+        self.run(queries, sets, None)
     }
 
     /// Database augmentation: as [`Expansion::expand`] of the database by itself, where the similarity of a row with itself counts
@@ -67,10 +67,31 @@ impl Expansion {
     /// # Errors
     /// When `k` is larger than the database.
     pub fn augment(self, database: Rows<'_>) -> Result<Vec<f32>, ExpansionError> {
-        self.run(database, &[database], true)
+        let all: Vec<usize> = (0..database.count()).collect();
+        self.run(database, &[database], Some(&all))
     }
 
-    fn run(self, queries: Rows<'_>, sets: &[Rows<'_>], own: bool) -> Result<Vec<f32>, ExpansionError> {
+    /// [`Expansion::augment`] of some rows alone: `rows` `[r, dim]` are those of several sets, one behind the other, at the indices
+    /// `own` `[r]`.
+    ///
+    /// # Errors
+    /// When `k` is larger than all sets, rows differ in length, or there is not one index for each row.
+    pub fn augment_some(
+        self,
+        rows: Rows<'_>,
+        own: &[usize],
+        sets: &[Rows<'_>],
+    ) -> Result<Vec<f32>, ExpansionError> {
+        self.run(rows, sets, Some(own))
+    }
+
+    /// `own`: the row of the sets that each query is, where it is one.
+    fn run(
+        self,
+        queries: Rows<'_>,
+        sets: &[Rows<'_>],
+        own: Option<&[usize]>,
+    ) -> Result<Vec<f32>, ExpansionError> {
         let (dim, count) = (queries.dim, queries.count());
         let rows = sets.iter().map(Rows::count).sum();
         if self.k > rows {
@@ -79,7 +100,9 @@ impl Expansion {
         let mut expanded = vec![0.0; count * dim];
         for first in (0..count).step_by(ROWS_AT_ONCE) {
             let some = queries.slice(first..first + ROWS_AT_ONCE);
-            let excluded: Option<Vec<_>> = own.then(|| (first..first + some.count()).map(Some).collect());
+            let own: Option<&[usize]> = own.map(|own| &own[first.min(own.len())..]);
+            let own = own.map(|own| &own[..some.count().min(own.len())]);
+            let excluded: Option<Vec<_>> = own.map(|own| own.iter().copied().map(Some).collect());
             let near = match sets {
                 [] => vec![Vec::new(); some.count()],
                 [first, more @ ..] => top_k_among(some, *first, more, self.k, excluded.as_deref())?,
@@ -89,8 +112,8 @@ impl Expansion {
                 .zip(near)
                 .enumerate()
                 .for_each(|(index, (out, mut near))| {
-                    if own {
-                        self.meet_oneself(first + index, &mut near);
+                    if let Some(row) = own.and_then(|own| own.get(index)) {
+                        self.meet_oneself(*row, &mut near);
                     }
                     self.expand_one(some, index, sets, &near, out);
                 });
@@ -266,6 +289,24 @@ mod tests {
         let whole = how.expand(Rows::f32(&queries, 6), Rows::f32(&db, 6)).unwrap();
         let sets = [&db[..60], &db[60..66], &db[66..]].map(|part| Rows::f32(part, 6));
         assert_eq!(how.expand_among(Rows::f32(&queries, 6), &sets).unwrap(), whole);
+    }
+
+    #[test]
+    fn some_rows_are_augmented_as_all_are() {
+        let db = unit_rows(30, 6, 2);
+        let how = Expansion { k: 7, alpha: 2 };
+        let whole = how.augment(Rows::f32(&db, 6)).unwrap();
+        let sets = [&db[..60], &db[60..]].map(|part| Rows::f32(part, 6));
+        let own = [12, 3, 29];
+        let gather = |from: &[f32]| -> Vec<f32> {
+            own.iter()
+                .flat_map(|row| from[row * 6..row * 6 + 6].to_vec())
+                .collect()
+        };
+        let rows = gather(&db);
+        let some = how.augment_some(Rows::f32(&rows, 6), &own, &sets).unwrap();
+        assert_eq!(some, gather(&whole));
+        assert!(how.augment_some(Rows::f32(&rows, 6), &own[..2], &sets).is_err());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What can go wrong while rankings are put in a new order.
 
+use sightline_descriptor::ExpansionError;
 use sightline_plan::RunError;
 use sightline_search::SearchError;
 
@@ -28,6 +29,9 @@ pub enum RerankError {
         /// A full sentence: what does not fit, and what would.
         reason: String,
     },
+    /// Descriptors could not be expanded.
+    #[error(transparent)]
+    Expansion(#[from] ExpansionError),
     /// The search refused.
     #[error(transparent)]
     Search(#[from] SearchError),

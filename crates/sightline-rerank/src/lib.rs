@@ -5,14 +5,24 @@
 //! rows, which may be memory-mapped; what it costs stands in its docs. After each stage the [`Trace`] keeps its scores, so
 //! that an answer can be explained.
 
+mod aqe;
 mod chain;
+mod dba;
 mod error;
 mod gallery;
+mod neighbour_settings;
 mod rankings;
+mod rescore;
 mod settings;
+mod small;
+mod spatial;
 
+pub use aqe::Aqe;
 pub use chain::{Chain, Compares, Progress, Reranked, Reranker, Trace};
+pub use dba::Dba;
 pub use error::RerankError;
 pub use gallery::Gallery;
 pub use rankings::{LocalAccess, Rankings};
 pub use settings::{Settings, SettingsError};
+pub use small::neighbours_remark;
+pub use spatial::Spatial;

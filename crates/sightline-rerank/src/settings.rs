@@ -134,6 +134,16 @@ impl Settings {
             .ok_or_else(|| self.wrong(key, &format!("one of {}", names.join(", "))))
     }
 
+    /// An error about a key that has to be there; `example` shows settings as they may be.
+    #[must_use]
+    pub fn missing(&self, key: &'static str, example: &'static str) -> SettingsError {
+        SettingsError::Missing {
+            method: self.method,
+            key,
+            example,
+        }
+    }
+
     /// An error about the value of a key.
     #[must_use]
     pub fn wrong(&self, key: &str, wanted: &str) -> SettingsError {
