@@ -56,13 +56,8 @@ impl BurnExecutor {
         })
     }
 
-    fn is_cpu(&self) -> bool {
-        self.device == Device::flex()
-    }
-
-    fn run_part(&self, shape: [usize; 4], values: &[f32]) -> Result<Vec<(String, PlainTensor)>, RunError> {
-        let image = TensorData::new(values.to_vec(), shape);
-        let image = Tensor::<4>::from_data(image, &self.device);
+    fn run_part(&self, image: Tensor<4>) -> Result<Vec<(String, PlainTensor)>, RunError> {
+        let shape = image.dims();
         let mut ops = BurnOps::default();
         if self.local
             && let Some(LocalMaps { features, strengths }) =
@@ -88,8 +83,8 @@ impl BurnExecutor {
     }
 }
 
-/// Reads a result from its device; `shape` is the picture's.
-fn plain<const D: usize>(tensor: Tensor<D>, shape: [usize; 4]) -> Result<PlainTensor, RunError> {
+/// Reads a result from its device; `shape` is the input's.
+pub(crate) fn plain<const D: usize>(tensor: Tensor<D>, shape: [usize; 4]) -> Result<PlainTensor, RunError> {
     let failed = |reason: String| failed(shape, reason);
     let dims = tensor.dims().to_vec();
     let data = tensor
@@ -110,38 +105,55 @@ fn failed(shape: [usize; 4], reason: String) -> RunError {
 
 impl Executor for BurnExecutor {
     fn run(&mut self, input: &PlainTensor) -> Result<Vec<(String, PlainTensor)>, RunError> {
-        let [batch, c, h, w] = self.network.architecture().check_pictures(input)?;
-        let part = if self.device.clone().inner() == Device::flex() {
-            1
-        } else {
-            batch
-        };
-        let mut joined: Vec<(String, PlainTensor)> = Vec::new();
-        for values in input.data.chunks(part * c * h * w) {
-            let count = values.len() / (c * h * w);
-            let outputs = self.run_part([count, c, h, w], values)?;
-            if joined.is_empty() {
-                joined = outputs;
-                continue;
-            }
-            for ((_, whole), (_, part)) in joined.iter_mut().zip(outputs) {
-                whole.shape[0] += count;
-                whole.data.extend(part.data);
-            }
-        }
-        Ok(joined)
+        let shape = self.network.architecture().check_pictures(input)?;
+        in_parts(&self.device, input, shape, |image| self.run_part(image))
     }
 
     fn describe(&self) -> Runtime {
-        Runtime {
-            name: NAME.to_owned(),
-            version: VERSION.to_owned(),
-            precision: "f32".to_owned(),
-            device: if self.is_cpu() {
-                "cpu".to_owned()
-            } else {
-                format!("{:?}", self.device)
-            },
+        runtime(&self.device)
+    }
+}
+
+/// Runs a batch of that shape one by one on the CPU, on other devices as a whole, and joins what comes out.
+pub(crate) fn in_parts(
+    device: &Device,
+    input: &PlainTensor,
+    [batch, c, h, w]: [usize; 4],
+    run: impl Fn(Tensor<4>) -> Result<Vec<(String, PlainTensor)>, RunError>,
+) -> Result<Vec<(String, PlainTensor)>, RunError> {
+    let one = c * h * w;
+    let part = if is_cpu(device) { 1 } else { batch };
+    let mut joined: Vec<(String, PlainTensor)> = Vec::new();
+    for values in input.data.chunks(part * one) {
+        let count = values.len() / one;
+        let values = TensorData::new(values.to_vec(), [count, c, h, w]);
+        let outputs = run(Tensor::from_data(values, device))?;
+        if joined.is_empty() {
+            joined = outputs;
+            continue;
         }
+        for ((_, whole), (_, part)) in joined.iter_mut().zip(outputs) {
+            whole.shape[0] += count;
+            whole.data.extend(part.data);
+        }
+    }
+    Ok(joined)
+}
+
+fn is_cpu(device: &Device) -> bool {
+    device.clone().inner() == Device::flex()
+}
+
+/// What runs a network on that device, for the card.
+pub(crate) fn runtime(device: &Device) -> Runtime {
+    Runtime {
+        name: NAME.to_owned(),
+        version: VERSION.to_owned(),
+        precision: "f32".to_owned(),
+        device: if is_cpu(device) {
+            "cpu".to_owned()
+        } else {
+            format!("{device:?}")
+        },
     }
 }

@@ -1,7 +1,7 @@
 //! The operations computed with Burn tensors, on any of its devices, with gradients where the device has them.
 
-use crate::Ops;
 use crate::batch_norm::BatchNorm;
+use crate::ops::{Heads, Ops};
 use burn::module::Param;
 use burn::tensor::module::{avg_pool2d, conv2d, interpolate, max_pool2d};
 use burn::tensor::ops::{
@@ -168,6 +168,39 @@ impl Ops for BurnOps {
 
     fn matmul(&mut self, a: Tensor<4>, b: Tensor<4>) -> Tensor<4> {
         a.matmul(b)
+    }
+
+    fn layer_norm(&mut self, x: Tensor<4>, weight: Tensor<1>, bias: Tensor<1>, epsilon: f32) -> Tensor<4> {
+        let part = 1.0 / x.dims()[1] as f32;
+        let mean = x.clone().sum_dim(1) * part;
+        let centred = x - mean;
+        let variance = (centred.clone() * centred.clone()).sum_dim(1) * part;
+        let x = centred / (variance + epsilon).sqrt();
+        x * along_channels(weight) + along_channels(bias)
+    }
+
+    fn attention(
+        &mut self,
+        queries_keys_values: [Tensor<4>; 3],
+        heads: Heads,
+        hidden: Option<&Tensor<4>>,
+        dropout: f32,
+    ) -> Tensor<4> {
+        let divided = [0, heads.count as i64, heads.width as i64, -1];
+        let [q, k, v] = queries_keys_values.map(|x| self.reshape::<4, 4>(x, divided));
+        let mut logits = q.swap_dims(2, 3).matmul(k) * heads.scale();
+        if let Some(hidden) = hidden {
+            logits = logits + hidden.clone();
+        }
+        let weights = activation::softmax(logits, 3);
+        let weights = self.dropout(weights, dropout);
+        let seen = weights.matmul(v.swap_dims(2, 3)).swap_dims(2, 3);
+        self.reshape(seen, [0, (heads.count * heads.width) as i64, -1, 1])
+    }
+
+    fn channels<const D: usize>(&mut self, x: Tensor<D>, from: usize, to: Option<usize>) -> Tensor<D> {
+        let to = to.unwrap_or(x.dims()[1]);
+        x.slice_dim(1, from..to)
     }
 
     fn reshape<const A: usize, const B: usize>(&mut self, x: Tensor<A>, shape: [i64; B]) -> Tensor<B> {

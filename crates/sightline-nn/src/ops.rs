@@ -5,6 +5,22 @@ use burn::module::Param;
 use burn::tensor::Tensor;
 use sightline_plan::{Convolution, Interpolation, Region, Tensor as PlainTensor, Window};
 
+/// How attention divides its channels among heads: consecutive parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heads {
+    /// Number of heads.
+    pub count: usize,
+    /// Channels of each.
+    pub width: usize,
+}
+
+impl Heads {
+    /// What the logits are multiplied by.
+    pub fn scale(self) -> f32 {
+        (self.width as f32).powf(-0.5)
+    }
+}
+
 /// The operations that every network's forward pass is written over.
 ///
 /// [`BurnOps`](crate::BurnOps) computes them with Burn tensors, [`PlanRecorder`](crate::PlanRecorder) writes them
@@ -70,6 +86,22 @@ pub trait Ops {
     /// Matrix products over the last two axes, `[A, B, M, K]`, `[A, B, K, N]` -> `[A, B, M, N]`; the first two axes
     /// broadcast.
     fn matmul(&mut self, a: Self::T<4>, b: Self::T<4>) -> Self::T<4>;
+    /// (x - mean) / sqrt(biased variance + epsilon) * weight + bias over axis 1, for each pixel: `[N, C, H, W]`, weight and bias
+    /// `[C]`.
+    fn layer_norm(&mut self, x: Self::T<4>, weight: Self::T<1>, bias: Self::T<1>, epsilon: f32)
+    -> Self::T<4>;
+    /// Attention with several heads: queries `[N, D, Q, 1]`, keys and values `[N, D, P, 1]` -> `[N, D, Q, 1]`; D is the heads'
+    /// number times their width. `hidden`, where given, is added to the logits: `[N, 1, 1, P]`, very low where there is nothing
+    /// to look at. `dropout` is the share of the weights that training drops.
+    fn attention(
+        &mut self,
+        queries_keys_values: [Self::T<4>; 3],
+        heads: Heads,
+        hidden: Option<&Self::T<4>>,
+        dropout: f32,
+    ) -> Self::T<4>;
+    /// The channels (axis 1) from `from` up to `to`, or up to the last one.
+    fn channels<const D: usize>(&mut self, x: Self::T<D>, from: usize, to: Option<usize>) -> Self::T<D>;
     /// The same values in other axes, as ONNX's `Reshape`: 0 keeps the length of that axis, -1 (once) takes what is
     /// left.
     fn reshape<const A: usize, const B: usize>(&mut self, x: Self::T<A>, shape: [i64; B]) -> Self::T<B>;

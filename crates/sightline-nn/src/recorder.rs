@@ -1,7 +1,7 @@
 //! The operations written into a plan instead of computed.
 
-use crate::Ops;
 use crate::batch_norm::BatchNorm;
+use crate::ops::{Heads, Ops};
 use burn::module::Param;
 use burn::tensor::Tensor;
 use sightline_plan::{
@@ -235,6 +235,31 @@ impl Ops for PlanRecorder {
 
     fn matmul(&mut self, a: Value, b: Value) -> Value {
         self.plan.step(Operation::MatMul, &[a, b])
+    }
+
+    fn layer_norm(&mut self, x: Value, weight: Value, bias: Value, epsilon: f32) -> Value {
+        let norm = Operation::LayerNorm { epsilon };
+        self.plan.step(norm, &[x, weight, bias])
+    }
+
+    fn attention(
+        &mut self,
+        queries_keys_values: [Value; 3],
+        heads: Heads,
+        hidden: Option<&Value>,
+        _dropout: f32,
+    ) -> Value {
+        let mut inputs = queries_keys_values.to_vec();
+        inputs.extend(hidden);
+        let attention = Operation::Attention {
+            heads: heads.count,
+            width: heads.count * heads.width,
+        };
+        self.plan.step(attention, &inputs)
+    }
+
+    fn channels<const D: usize>(&mut self, x: Value, from: usize, to: Option<usize>) -> Value {
+        self.plan.step(Operation::Channels { from, to }, &[x])
     }
 
     fn reshape<const A: usize, const B: usize>(&mut self, x: Value, shape: [i64; B]) -> Value {

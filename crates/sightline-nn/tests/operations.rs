@@ -4,7 +4,7 @@
 
 use sightline_checkpoint::formula;
 use sightline_nn::burn::tensor::{Tensor, TensorData};
-use sightline_nn::{BurnOps, Device, Ops, PlanRecorder};
+use sightline_nn::{BurnOps, Device, Heads, Ops, PlanRecorder};
 use sightline_plan::{Executor, RtenExecutor, Tensor as PlainTensor, Window};
 
 /// A forward pass that is written once.
@@ -95,13 +95,54 @@ pass!(SignedRoot, |ops, x| {
     ops.mul_number(root, -0.5)
 });
 
-// Self-attention with two heads.
-pass!(Attention, |ops, x| {
-    let keys = ops.reshape::<4, 4>(x.clone(), [0, 2, 3, -1]);
-    let queries = ops.permute(keys.clone(), [0, 1, 3, 2]);
-    let logits = ops.matmul(queries.clone(), keys);
+// What `Ops::attention` is, for two heads.
+pass!(ByProducts, |ops, x| {
+    let [q, k, v] = three(ops, x);
+    let [q, k, v] = [q, k, v].map(|x| ops.reshape::<4, 4>(x, [0, 2, 3, -1]));
+    let q = ops.permute(q, [0, 1, 3, 2]);
+    let logits = ops.matmul(q, k);
+    let logits = ops.mul_number(logits, 3_f32.powf(-0.5));
     let shares = ops.softmax(logits, 3);
-    ops.matmul(shares, queries)
+    let shares = ops.permute(shares, [0, 1, 3, 2]);
+    let seen = ops.matmul(v, shares);
+    ops.reshape::<4, 4>(seen, [0, 6, -1, 1])
+});
+
+pass!(Attention, |ops, x| {
+    let parts = three(ops, x);
+    let heads = Heads { count: 2, width: 3 };
+    ops.attention(parts, heads, None, 0.0)
+});
+
+// The first place is hidden in part.
+pass!(HiddenAttention, |ops, x| {
+    let parts = three(ops, x);
+    let hidden = ops.channels(parts[0].clone(), 5, None);
+    let hidden = ops.reshape::<4, 4>(hidden, [0, 1, 1, -1]);
+    let heads = Heads { count: 3, width: 2 };
+    ops.attention(parts, heads, Some(&hidden), 0.0)
+});
+
+/// Three maps `[N, 6, P, 1]` that differ.
+fn three<O: Ops>(ops: &mut O, x: O::T<4>) -> [O::T<4>; 3] {
+    let x = ops.reshape::<4, 4>(x, [0, 6, -1, 1]);
+    let (a, b) = (
+        ops.channels(x.clone(), 0, Some(2)),
+        ops.channels(x.clone(), 2, None),
+    );
+    let turned = ops.concat(b, a);
+    let product = ops.mul(x.clone(), turned.clone());
+    [x, turned, product]
+}
+
+pass!(LayerNorm, |ops, x| {
+    let constant = |ops: &mut O, values: &[f32]| {
+        let constant = PlainTensor::new(&[6], values.to_vec()).unwrap();
+        ops.constant::<1>(constant, &x)
+    };
+    let weight = constant(ops, &[1.0, -0.5, 2.0, 0.0, 0.3, 1.5]);
+    let bias = constant(ops, &[0.1, 0.0, -0.2, 3.0, 0.0, 0.7]);
+    ops.layer_norm(x.clone(), weight, bias, 0.25)
 });
 
 pass!(Smoothing, |ops, x| {
@@ -123,8 +164,37 @@ fn burn_and_plan_agree_and_gradients_are_slopes() {
     for shape in [[2, 6, 3, 4], [1, 6, 5, 3]] {
         check("activations", &Activations, shape);
         check("signed root", &SignedRoot, shape);
+        check("products", &ByProducts, shape);
         check("attention", &Attention, shape);
+        check("attention with hidden places", &HiddenAttention, shape);
+        check("layer norm", &LayerNorm, shape);
         check("smoothing", &Smoothing, shape);
+    }
+}
+
+#[test]
+fn attention_is_softmax_of_scaled_products() {
+    let shape = [2, 6, 3, 4];
+    let (got, want) = (
+        burn(&Attention, shape, values(shape)),
+        burn(&ByProducts, shape, values(shape)),
+    );
+    for (got, want) in got.iter().zip(&want) {
+        assert!((got - want).abs() < 2e-6, "{got} {want}");
+    }
+}
+
+#[test]
+fn layer_norm_is_over_the_channels_of_each_pixel() {
+    // Channels 0 to 5 with mean 2.5 and variance 35 / 12.
+    let ramp: Vec<f32> = (0..6).map(|value| value as f32).collect();
+    let got = burn(&LayerNorm, [1, 6, 1, 1], ramp);
+    let deviation = (35.0_f32 / 12.0 + 0.25).sqrt();
+    let weight = [1.0, -0.5, 2.0, 0.0, 0.3, 1.5];
+    let bias = [0.1, 0.0, -0.2, 3.0, 0.0, 0.7];
+    for (index, got) in got.iter().enumerate() {
+        let want = (index as f32 - 2.5) / deviation * weight[index] + bias[index];
+        assert!((got - want).abs() < 1e-6, "{got} {want}");
     }
 }
 

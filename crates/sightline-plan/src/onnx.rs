@@ -177,6 +177,13 @@ impl Graph<'_> {
                 self.node("Transpose", &names, &out, &[Attribute::Ints("perm", axes)]);
             }
             Operation::MatMul => self.node("MatMul", &names, &out, &[]),
+            Operation::LayerNorm { epsilon } => self.layer_norm(*epsilon, &names, &out),
+            Operation::Attention { heads, width } => self.attention(*heads, *width, &names, &out),
+            Operation::Channels { from, to } => {
+                let end = to.map_or(i64::MAX, |to| to as i64);
+                let (starts, ends, axes) = (self.ints(&[*from as i64]), self.ints(&[end]), self.ints(&[1]));
+                self.node("Slice", &[names[0], &starts, &ends, &axes], &out, &[]);
+            }
             Operation::SumChannels => {
                 let axes = self.ints(&[1]);
                 let keep = [Attribute::Int("keepdims", 1)];
@@ -260,6 +267,49 @@ impl Graph<'_> {
         self.node("Add", &[&erf, &one], &lifted, &[]);
         self.node("Mul", &[x, &lifted], &product, &[]);
         self.node("Mul", &[&product, &half], out, &[]);
+    }
+
+    /// The operator normalises the last axes, so the channels go there and come back.
+    fn layer_norm(&mut self, epsilon: f32, names: &[&str], out: &str) {
+        let [pixels, normal] = [(); 2].map(|()| self.fresh());
+        let last = [Attribute::Ints("perm", vec![0, 2, 3, 1])];
+        self.node("Transpose", &[names[0]], &pixels, &last);
+        let over = [Attribute::Int("axis", -1), Attribute::Float("epsilon", epsilon)];
+        self.node(
+            "LayerNormalization",
+            &[&pixels, names[1], names[2]],
+            &normal,
+            &over,
+        );
+        let back = [Attribute::Ints("perm", vec![0, 3, 1, 2])];
+        self.node("Transpose", &[&normal], out, &back);
+    }
+
+    fn attention(&mut self, heads: usize, width: usize, names: &[&str], out: &str) {
+        let part = width / heads.max(1);
+        let divided = self.ints(&[0, heads as i64, part as i64, -1]);
+        let turned = || [Attribute::Ints("perm", vec![0, 1, 3, 2])];
+        let [q, k, v] = [0, 1, 2].map(|input| {
+            let divided_input = self.fresh();
+            self.node("Reshape", &[names[input], &divided], &divided_input, &[]);
+            divided_input
+        });
+        let [rows, values, product, seen, map] = [(); 5].map(|()| self.fresh());
+        self.node("Transpose", &[&q], &rows, &turned());
+        self.node("Transpose", &[&v], &values, &turned());
+        self.node("MatMul", &[&rows, &k], &product, &[]);
+        let (scale, mut logits) = (self.number((part as f32).powf(-0.5)), self.fresh());
+        self.node("Mul", &[&product, &scale], &logits, &[]);
+        if let Some(hidden) = names.get(3) {
+            let all = std::mem::replace(&mut logits, self.fresh());
+            self.node("Add", &[&all, hidden], &logits, &[]);
+        }
+        let weights = self.fresh();
+        self.node("Softmax", &[&logits], &weights, &[Attribute::Int("axis", 3)]);
+        self.node("MatMul", &[&weights, &values], &seen, &[]);
+        self.node("Transpose", &[&seen], &map, &turned());
+        let joined = self.ints(&[0, width as i64, -1, 1]);
+        self.node("Reshape", &[&map, &joined], out, &[]);
     }
 
     fn resize_like(&mut self, interpolation: Interpolation, names: &[&str], out: &str) {

@@ -151,6 +151,29 @@ pub enum Operation {
     /// Matrix products over the last two axes: `[A, B, M, K]`, `[A, B, K, N]` -> `[A, B, M, N]`; the first two axes
     /// broadcast.
     MatMul,
+    /// (x - mean) / sqrt(biased variance + epsilon) * weight + bias over axis 1, for each pixel: `[N, C, H, W]`, then weight and
+    /// bias, each `[C]`.
+    LayerNorm {
+        /// Added to the variance.
+        epsilon: f32,
+    },
+    /// Attention with several heads: queries `[N, width, Q, 1]`, keys and values `[N, width, P, 1]`, perhaps what is added to
+    /// the logits (it broadcasts to `[N, heads, Q, P]`) -> `[N, width, Q, 1]`.
+    ///
+    /// Heads take consecutive parts of the channels. In each, softmax over P of q k / √(width / heads) weighs the values.
+    Attention {
+        /// Number of heads; it divides the width.
+        heads: usize,
+        /// Number of channels.
+        width: usize,
+    },
+    /// The channels (axis 1) from `from` up to `to`, or up to the last one.
+    Channels {
+        /// The first.
+        from: usize,
+        /// The one behind the last.
+        to: Option<usize>,
+    },
     /// Sum over axis 1, which stays with length 1: `[N, C]` -> `[N, 1]`, `[N, C, H, W]` -> `[N, 1, H, W]`.
     SumChannels,
     /// y = W x + b for each row: `[N, C]`, weight `[O, C]`, perhaps bias `[O]` -> `[N, O]`; or for each pixel:
@@ -266,6 +289,8 @@ impl Plan {
                         | Operation::MeanPool { .. }
                         | Operation::ReflectPad(_)
                         | Operation::MatMul
+                        | Operation::LayerNorm { .. }
+                        | Operation::Attention { .. }
                         | Operation::ReshapeLike
                         | Operation::Crop(_)
                         | Operation::StackPixels
@@ -281,6 +306,7 @@ impl Plan {
                         | Operation::Softplus
                         | Operation::Gelu
                         | Operation::Softmax { .. }
+                        | Operation::Channels { .. }
                         | Operation::SumChannels
                         | Operation::Linear
                         | Operation::Add
@@ -373,6 +399,9 @@ impl Plan {
             | Operation::Softmax { .. }
             | Operation::ClampMin(_)
             | Operation::Sqrt
+            | Operation::LayerNorm { .. }
+            | Operation::Attention { .. }
+            | Operation::Channels { .. }
             | Operation::SumChannels
             | Operation::Linear => size(0),
             Operation::Add | Operation::Mul | Operation::Div | Operation::Pow => {

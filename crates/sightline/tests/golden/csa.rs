@@ -1,7 +1,14 @@
 //! CSA's network, its re-ranking and its training. One file for each family of cases.
 
+#[path = "csa/network.rs"]
+mod network;
+
 use crate::case::{Case, Outputs};
 
 pub(crate) fn run(case: &Case) -> Result<Outputs, String> {
-    Err(format!("the harness does not know the case {}", case.name))
+    match case.name.as_str() {
+        "block" => network::block(case),
+        name if name.starts_with("network_") => network::run(case),
+        name => Err(format!("the harness does not know the case {name}")),
+    }
 }

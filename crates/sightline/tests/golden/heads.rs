@@ -5,7 +5,7 @@ mod cgd;
 #[path = "heads/delg.rs"]
 mod delg;
 #[path = "heads/given.rs"]
-mod given;
+pub(crate) mod given;
 #[path = "heads/how.rs"]
 mod how;
 #[path = "heads/netvlad.rs"]
