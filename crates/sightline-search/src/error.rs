@@ -50,4 +50,9 @@ pub enum SearchError {
         /// Rows of the database.
         rows: usize,
     },
+    /// A graph of neighbours, or the state of one, that does not belong to the rows.
+    #[error(
+        "The graph of neighbours does not fit the rows: {0}. Give the graph that was made of these rows."
+    )]
+    Graph(&'static str),
 }

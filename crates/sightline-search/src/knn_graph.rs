@@ -1,9 +1,12 @@
 //! The nearest neighbours of every row of a database among all its rows.
 
-use crate::{Hit, Rows, SearchError, top_k_among};
+mod builder;
+mod front;
+mod lists;
 
-/// Rows whose neighbours are searched at once.
-const ROWS_AT_ONCE: usize = 4096;
+pub use builder::{GraphBuilder, GraphState};
+
+use crate::{Hit, Rows, SearchError};
 
 /// For every row of `[n, dim]` its `k` nearest rows, itself included.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,7 +17,7 @@ pub struct KnnGraph {
     pub indices: Vec<u32>,
     /// Their inner products with the row `[n, k]`.
     pub similarities: Vec<f32>,
-    /// The least inner product of each row with any row `[n]`.
+    /// The least inner product of each row with any row `[n]`; NaN where all are.
     pub lowest: Vec<f32>,
 }
 
@@ -34,38 +37,49 @@ impl KnnGraph {
             score: *score,
         })
     }
+
+    /// Checks that this is a graph of `count` rows, of which some lists may end early.
+    fn check(&self, count: usize) -> Result<(), SearchError> {
+        let refuse = |reason| Err(SearchError::Graph(reason));
+        if self.lowest.len() != count {
+            return refuse("it has another number of rows");
+        }
+        let whole = Some(self.indices.len()) == count.checked_mul(self.k);
+        if self.k > count || !whole || self.similarities.len() != self.indices.len() {
+            return refuse("its lists are not whole");
+        }
+        if !self
+            .indices
+            .iter()
+            .all(|index| (*index as usize) < count || *index == u32::MAX)
+        {
+            return refuse("it names a row that does not exist");
+        }
+        Ok(())
+    }
 }
 
-/// The `k` nearest rows, by inner product, of every row of `sets`, which lie one behind the other; all rows where there are fewer.
+/// The `k` nearest rows (1 at least), by inner product, of every row of `sets`, which lie one behind the other; all rows where there are
+/// fewer. The lists are those of [`top_k`](crate::top_k()).
+///
+/// Each inner product is computed once for both of its rows. The result does not depend on the number of threads. Memory: see
+/// [`GraphBuilder`], which does the same in steps.
 ///
 /// # Errors
 /// When rows are not whole, differ in length, or are 2^32 and more.
+///
+/// ```
+/// use sightline_search::{Rows, knn_graph};
+/// let graph = knn_graph(&[Rows::f32(&[0.0, 1.0, 0.6, 0.8, 1.0, 0.0], 2)], 2)?;
+/// assert_eq!(graph.indices, [0, 1, 1, 0, 2, 1]);
+/// assert_eq!(graph.lowest, [0.0, 0.6, 0.0]);
+/// # Ok::<(), sightline_search::SearchError>(())
+/// ```
 pub fn knn_graph(sets: &[Rows<'_>], k: usize) -> Result<KnnGraph, SearchError> {
-    let count: usize = sets.iter().map(Rows::count).sum();
-    let k = k.min(count);
-    let mut graph = KnnGraph {
-        k,
-        indices: Vec::with_capacity(count * k),
-        similarities: Vec::with_capacity(count * k),
-        lowest: Vec::with_capacity(count),
-    };
-    let Some((first, behind)) = sets.split_first() else {
-        return Ok(graph);
-    };
-    for set in sets {
-        for start in (0..set.count()).step_by(ROWS_AT_ONCE) {
-            let rows = set.slice(start..start + ROWS_AT_ONCE);
-            for list in top_k_among(rows, *first, behind, k, None)? {
-                graph.indices.extend(list.iter().map(|hit| hit.index as u32));
-                graph.similarities.extend(list.iter().map(|hit| hit.score));
-            }
-            let opposite: Vec<f32> = match rows.data {
-                crate::RowData::F32(values) => values.iter().map(|x| -x).collect(),
-                crate::RowData::F16(values) => values.iter().map(|x| -x.to_f32()).collect(),
-            };
-            let lists = top_k_among(Rows::f32(&opposite, rows.dim), *first, behind, 1, None)?;
-            graph.lowest.extend(lists.iter().flatten().map(|hit| -hit.score));
-        }
-    }
-    Ok(graph)
+    let mut builder = GraphBuilder::new(sets, k)?;
+    while builder.step() {}
+    Ok(builder.into_graph())
 }
+
+#[cfg(test)]
+mod tests;

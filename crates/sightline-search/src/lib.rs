@@ -28,6 +28,7 @@ mod quantiser;
 mod ranks;
 mod rows;
 mod scan;
+mod selection;
 mod shortlist;
 mod tiles;
 mod top_k;
@@ -38,7 +39,7 @@ pub use kmeans::{
     Iteration, KMeansError, KMeansForm, KMeansReport, KMeansSettings, KMeansStart, KMeansState, Points,
     k_means, rand_perm,
 };
-pub use knn_graph::{KnnGraph, knn_graph};
+pub use knn_graph::{GraphBuilder, GraphState, KnnGraph, knn_graph};
 pub use order::Hit;
 pub use quantiser::{Neighbour, Quantiser, nearest};
 pub use ranks::{Rank, ranks, ranks_among};

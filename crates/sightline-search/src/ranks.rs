@@ -3,7 +3,7 @@
 use crate::kernels::Runnable;
 use crate::order::score_key;
 use crate::rows::{check_behind, check_pair};
-use crate::scan::{Plan, scan, spread};
+use crate::scan::{Group, Plan, spread};
 use crate::{Kernel, Rows, SearchError};
 use std::cmp::Reverse;
 
@@ -123,16 +123,10 @@ fn count_set(
         set.count(),
         |group, part| {
             let mut counts: Vec<Counts> = marks[group.clone()].iter().map(Counts::new).collect();
-            scan(
-                kernel,
-                queries,
-                group.clone(),
-                set,
-                part,
-                |query, first, scores| {
-                    counts[query].add(&marks[group.start + query], before + first, scores);
-                },
-            );
+            let start = group.start;
+            Group::new(queries, group).scan(kernel, set, part, |query, first, scores| {
+                counts[query].add(&marks[start + query], before + first, scores);
+            });
             counts
         },
         |group, parts| {
@@ -171,6 +165,7 @@ fn spread_marks(
 ) -> Vec<Marks> {
     // One query and one row at a time: an inner product has the same bits wherever it is computed.
     let one = |query: usize| {
+        let alone = Group::new(queries, query..query + 1);
         let asked: Vec<u32> = wanted[query]
             .iter()
             .map(|row| {
@@ -178,8 +173,7 @@ fn spread_marks(
                 let mut key = 0;
                 for set in sets {
                     if row < set.count() {
-                        let query = query..query + 1;
-                        scan(kernel, queries, query, set, row..row + 1, |_, _, scores| {
+                        alone.scan(kernel, set, row..row + 1, |_, _, scores| {
                             key = scores.first().copied().map_or(0, score_key);
                         });
                         break;

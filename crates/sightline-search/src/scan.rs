@@ -69,63 +69,84 @@ pub(crate) fn spread<P: Send, G: Send>(
         .collect()
 }
 
-/// Calls `visit` with (number of the query within the group, first row, scores of the rows from there on) for every
-/// query of `group` and every block of the rows `part`, rows ascending for each query.
-pub(crate) fn scan(
-    kernel: Runnable,
-    queries: &Rows<'_>,
-    group: Range<usize>,
-    database: &Rows<'_>,
-    part: Range<usize>,
-    mut visit: impl FnMut(usize, usize, &[f32]),
-) {
-    let count = group.len();
-    let packed = count > DIRECT_QUERIES;
-    let dim = if packed {
-        queries.dim.next_multiple_of(LANES)
-    } else {
-        queries.dim
-    };
-    let (mut query_room, mut row_room) = (Vec::new(), Vec::new());
-    let queries = pack(
-        queries.part(group.start, count),
-        queries.dim,
-        dim,
-        &mut query_room,
-    );
-    let cached = CACHE_BYTES / (4 * dim);
-    let together = if packed {
-        (cached.max(16) / 16 * 16).min(count)
-    } else {
-        count.max(1)
-    };
-    let mut block = (SCORE_BYTES / 4 / together).min(BLOCK_ROWS);
-    if packed {
-        block = block.min(cached);
+/// A group of queries, laid out for the kernels.
+pub(crate) struct Group {
+    /// Filled-up queries, from `start` on.
+    room: Vec<f32>,
+    start: usize,
+    count: usize,
+    /// Values of a filled-up query.
+    dim: usize,
+    packed: bool,
+}
+
+impl Group {
+    pub(crate) fn new(queries: &Rows<'_>, group: Range<usize>) -> Self {
+        let count = group.len();
+        let packed = count > DIRECT_QUERIES;
+        let dim = if packed {
+            queries.dim.next_multiple_of(LANES)
+        } else {
+            queries.dim
+        };
+        let mut room = Vec::new();
+        let start = pack(queries.part(group.start, count), queries.dim, dim, &mut room);
+        Self {
+            room,
+            start,
+            count,
+            dim,
+            packed,
+        }
     }
-    let block = block.max(TILE_ROWS) / TILE_ROWS * TILE_ROWS;
-    let mut scores = vec![0.0; block.min(part.len()) * together];
-    let mut first = part.start;
-    while first < part.end {
-        let rows = block.min(part.end - first);
-        let mut data = database.part(first, rows);
+
+    /// Calls `visit` with (number of the query within the group, first row, scores of the rows from there on) for every
+    /// query and every block of the rows `part`, rows ascending for each query, and queries ascending for each row.
+    pub(crate) fn scan(
+        &self,
+        kernel: Runnable,
+        database: &Rows<'_>,
+        part: Range<usize>,
+        mut visit: impl FnMut(usize, usize, &[f32]),
+    ) {
+        let (count, dim, packed) = (self.count, self.dim, self.packed);
+        let queries = &self.room[self.start..][..count * dim];
+        let cached = CACHE_BYTES / (4 * dim);
+        let together = if packed {
+            (cached.max(16) / 16 * 16).min(count)
+        } else {
+            count.max(1)
+        };
+        let mut block = (SCORE_BYTES / 4 / together).min(BLOCK_ROWS);
         if packed {
-            data = RowData::F32(pack(data, database.dim, dim, &mut row_room));
+            block = block.min(cached);
         }
-        for (some, queries) in queries.chunks(together * dim).enumerate() {
-            let scores = &mut scores[..rows * (queries.len() / dim)];
-            kernel.products(dim, queries, data, scores);
-            for (query, scores) in scores.chunks_exact(rows).enumerate() {
-                visit(some * together + query, first, scores);
+        let block = block.max(TILE_ROWS) / TILE_ROWS * TILE_ROWS;
+        let mut scores = vec![0.0; block.min(part.len()) * together];
+        let mut row_room = Vec::new();
+        let mut first = part.start;
+        while first < part.end {
+            let rows = block.min(part.end - first);
+            let mut data = database.part(first, rows);
+            if packed {
+                let start = pack(data, database.dim, dim, &mut row_room);
+                data = RowData::F32(&row_room[start..][..rows * dim]);
             }
+            for (some, queries) in queries.chunks(together * dim).enumerate() {
+                let scores = &mut scores[..rows * (queries.len() / dim)];
+                kernel.products(dim, queries, data, scores);
+                for (query, scores) in scores.chunks_exact(rows).enumerate() {
+                    visit(some * together + query, first, scores);
+                }
+            }
+            first += rows;
         }
-        first += rows;
     }
 }
 
 /// Vectors of `dim` values in f32, each filled up with zeros to `padded` values, in `room` from the start of a cache
-/// line on. The zeros are what the kernels fill up with too, so no sum changes.
-fn pack<'a>(data: RowData<'_>, dim: usize, padded: usize, room: &'a mut Vec<f32>) -> &'a [f32] {
+/// line on, which is what comes back. The zeros are what the kernels fill up with too, so no sum changes.
+fn pack(data: RowData<'_>, dim: usize, padded: usize, room: &mut Vec<f32>) -> usize {
     let length = data.len() / dim * padded;
     room.resize(length + LANES - 1, 0.0);
     // Where the start cannot be aligned the place is still valid, only slower.
@@ -148,5 +169,5 @@ fn pack<'a>(data: RowData<'_>, dim: usize, padded: usize, room: &'a mut Vec<f32>
             }
         }
     }
-    to
+    start
 }

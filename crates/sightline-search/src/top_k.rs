@@ -3,7 +3,8 @@
 use crate::kernels::Runnable;
 use crate::order::Candidate;
 use crate::rows::{check_behind, check_pair};
-use crate::scan::{Plan, scan, spread};
+use crate::scan::{Group, Plan, spread};
+use crate::selection::{Selection, keep_best};
 use crate::{Hit, Kernel, Rows, SearchError};
 use rayon::prelude::*;
 use std::cmp::Reverse;
@@ -149,7 +150,7 @@ fn best(
                 .clone()
                 .map(|query| Selection::new(k, exclude.and_then(|exclude| exclude[query])))
                 .collect();
-            scan(kernel, queries, group, database, part, |query, first, scores| {
+            Group::new(queries, group).scan(kernel, database, part, |query, first, scores| {
                 selections[query].offer(first, scores);
             });
             selections
@@ -161,7 +162,7 @@ fn best(
                     parts
                         .iter_mut()
                         .filter_map(Iterator::next)
-                        .flat_map(|part| part.kept)
+                        .flat_map(Selection::into_kept)
                         .collect()
                 })
                 .collect();
@@ -176,66 +177,4 @@ fn best(
         },
     );
     Ok(groups.into_iter().flatten().collect())
-}
-
-/// Leaves the `k` best, in any order.
-fn keep_best(kept: &mut Vec<Candidate>, k: usize) {
-    if kept.len() > k {
-        kept.select_nth_unstable_by_key(k - 1, |candidate| Reverse(*candidate));
-        kept.truncate(k);
-    }
-}
-
-/// The best rows of one query so far. Candidates gather in a buffer that is cut back to the k best when it is full:
-/// constant work a candidate, whatever k is.
-struct Selection {
-    k: usize,
-    /// Cut back at this length.
-    room: usize,
-    excluded: Option<usize>,
-    /// A candidate must be better than this once there were k.
-    worst: Option<Candidate>,
-    kept: Vec<Candidate>,
-}
-
-impl Selection {
-    fn new(k: usize, excluded: Option<usize>) -> Self {
-        Self {
-            k,
-            room: k.saturating_add(k.max(64)),
-            excluded,
-            worst: None,
-            kept: Vec::new(),
-        }
-    }
-
-    /// Takes the scores of the rows from `first` on; rows only ever come in ascending order.
-    fn offer(&mut self, first: usize, scores: &[f32]) {
-        const CHUNK: usize = 16;
-        for (chunk, scores) in scores.chunks(CHUNK).enumerate() {
-            // A later row with a score equal to the worst kept is no better, so most chunks are passed by at a glance.
-            // NaN as the worst lets every chunk through.
-            let worst = self.worst.map_or(f32::NAN, Candidate::score);
-            if scores.iter().map(|score| u32::from(*score <= worst)).sum::<u32>() as usize == scores.len() {
-                continue;
-            }
-            for (i, score) in scores.iter().enumerate() {
-                if *score > worst || worst.is_nan() {
-                    self.take(first + chunk * CHUNK + i, *score);
-                }
-            }
-        }
-    }
-
-    fn take(&mut self, row: usize, score: f32) {
-        let candidate = Candidate::new(score, row as u32);
-        if self.worst.is_some_and(|worst| candidate < worst) || self.excluded == Some(row) {
-            return;
-        }
-        self.kept.push(candidate);
-        if self.kept.len() >= self.room {
-            keep_best(&mut self.kept, self.k);
-            self.worst = self.kept.get(self.k - 1).copied();
-        }
-    }
 }

@@ -4,7 +4,7 @@
 #![allow(clippy::needless_range_loop)]
 #![allow(unsafe_code)]
 
-use super::{LANES, walk};
+use super::{Glance, LANES, walk};
 use half::f16;
 use std::arch::x86_64::*;
 
@@ -52,6 +52,12 @@ pub(super) fn products<T: Value>(dim: usize, queries: &[f32], rows: &[T], out: &
         }};
     }
     walk!(query_count, row_count, [2, 1], [3, 1], tile);
+}
+
+/// As `Glance::run`.
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(super) fn glance(glance: Glance<'_>) -> f32 {
+    glance.run()
 }
 
 /// Inner products of `Q` queries with `R` rows.

@@ -4,7 +4,7 @@
 #![allow(clippy::needless_range_loop)]
 #![allow(unsafe_code)]
 
-use super::{LANES, walk};
+use super::{Glance, LANES, walk};
 use half::f16;
 use std::arch::x86_64::*;
 
@@ -70,6 +70,49 @@ pub(super) fn products<T: Value>(dim: usize, queries: &[f32], rows: &[T], out: &
         }};
     }
     walk!(query_count, row_count, [4, 2, 1], [6, 1], tile);
+}
+
+/// As `Glance::run`, sixteen scores at a time.
+#[target_feature(enable = "avx512f,avx512vl")]
+pub(super) fn glance(glance: Glance<'_>) -> f32 {
+    glance.check();
+    let Glance {
+        scores,
+        threshold,
+        thresholds,
+        lowest,
+        hits,
+    } = glance;
+    let one = _mm512_set1_ps(threshold);
+    let mut least = _mm512_set1_ps(f32::INFINITY);
+    let whole = scores.len() / LANES * LANES;
+    for at in (0..whole).step_by(LANES) {
+        // SAFETY: at + 16 <= whole, and `check` has seen that all three slices are as long as the scores.
+        let mut mask = unsafe {
+            let score = _mm512_loadu_ps(scores.as_ptr().add(at));
+            let others = _mm512_loadu_ps(thresholds.as_ptr().add(at));
+            // Where one side is NaN the second is taken, and no comparison holds.
+            let low = lowest.as_mut_ptr().add(at);
+            _mm512_storeu_ps(low, _mm512_min_ps(score, _mm512_loadu_ps(low)));
+            least = _mm512_min_ps(score, least);
+            _mm512_cmp_ps_mask::<_CMP_NLE_UQ>(score, one) | _mm512_cmp_ps_mask::<_CMP_NLE_UQ>(score, others)
+        };
+        while mask != 0 {
+            hits.push(at as u32 + mask.trailing_zeros());
+            mask &= mask - 1;
+        }
+    }
+    let first = hits.len();
+    let rest = Glance {
+        scores: &scores[whole..],
+        threshold,
+        thresholds: &thresholds[whole..],
+        lowest: &mut lowest[whole..],
+        hits,
+    }
+    .run();
+    hits[first..].iter_mut().for_each(|hit| *hit += whole as u32);
+    rest.min(_mm512_reduce_min_ps(least))
 }
 
 /// Inner products of `Q` queries with `R` rows.

@@ -9,9 +9,11 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod glance;
 mod portable;
 
 use crate::RowData;
+pub(crate) use glance::Glance;
 
 /// Lanes of one sum.
 pub(crate) const LANES: usize = 16;
@@ -102,6 +104,20 @@ impl Runnable {
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             (Kernel::Avx512, RowData::F16(rows)) => unsafe { avx512::products(dim, queries, rows, out) },
+        }
+    }
+
+    /// As [`Glance::run`].
+    #[allow(unsafe_code)]
+    pub(crate) fn glance(self, glance: Glance<'_>) -> f32 {
+        match self.0 {
+            Kernel::Portable => glance.run(),
+            // SAFETY: `new` admits a kernel only where the processor has its instructions.
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Avx2 => unsafe { avx2::glance(glance) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Avx512 => unsafe { avx512::glance(glance) },
         }
     }
 }
