@@ -5,6 +5,8 @@
 //! rows, which may be memory-mapped; what it costs stands in its docs. After each stage the [`Trace`] keeps its scores, so
 //! that an answer can be explained.
 
+pub mod diffusion;
+
 mod aqe;
 mod chain;
 mod dba;
@@ -20,6 +22,7 @@ mod spatial;
 pub use aqe::Aqe;
 pub use chain::{Chain, Compares, Progress, Reranked, Reranker, Trace};
 pub use dba::Dba;
+pub use diffusion::Diffusion;
 pub use error::RerankError;
 pub use gallery::Gallery;
 pub use rankings::{LocalAccess, Rankings};
