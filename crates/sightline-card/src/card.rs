@@ -38,9 +38,6 @@ pub struct Identity {
     pub dim: usize,
     /// Seed of the random generator, where randomness took part (a network with drawn weights); else absent.
     pub seed: Option<u64>,
-    /// How rankings were made of the descriptors, where they were expanded by their neighbours. Descriptor sets do not have it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expansion: Option<ExpansionIdentity>,
     /// Which local features were kept, where these are local features; else absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub local: Option<LocalIdentity>,
@@ -85,26 +82,6 @@ pub enum AggregationIdentity {
         /// The whitening of the local features; the identity's own is that of the descriptor.
         whitening: Option<WhiteningIdentity>,
     },
-}
-
-/// How descriptors were expanded by their neighbours before they were compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ExpansionIdentity {
-    /// Database augmentation: done first.
-    pub dba: Option<NeighbourIdentity>,
-    /// Query expansion, against the augmented database.
-    pub aqe: Option<NeighbourIdentity>,
-}
-
-/// Neighbours and their weights, similarity^alpha.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NeighbourIdentity {
-    /// How many neighbours.
-    pub k: usize,
-    /// Exponent of the similarity.
-    pub alpha: u32,
 }
 
 /// Scales and the formula that pools the descriptors of one picture over them.
@@ -294,10 +271,6 @@ mod tests {
                 }),
                 dim: 256,
                 seed: Some(7),
-                expansion: Some(ExpansionIdentity {
-                    dba: None,
-                    aqe: Some(NeighbourIdentity { k: 10, alpha: 3 }),
-                }),
                 local: Some(LocalIdentity {
                     selection: "strongest".to_owned(),
                     features: Some(1000),

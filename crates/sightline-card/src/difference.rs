@@ -169,7 +169,6 @@ mod tests {
                 whitening: None,
                 dim: 256,
                 seed: None,
-                expansion: None,
                 local: None,
             },
             Circumstances::default(),

@@ -19,7 +19,6 @@
 //!     whitening: None,
 //!     dim: 256,
 //!     seed: None,
-//!     expansion: None,
 //!     local: None,
 //! };
 //! let database = Card::new(identity, Circumstances::default());
@@ -37,8 +36,8 @@ mod difference;
 mod hash;
 
 pub use card::{
-    AggregationIdentity, Card, Circumstances, ExpansionIdentity, FORMAT_VERSION, Identity, LocalIdentity,
-    NeighbourIdentity, ReadCardError, Scales, WhiteningIdentity,
+    AggregationIdentity, Card, Circumstances, FORMAT_VERSION, Identity, LocalIdentity, ReadCardError, Scales,
+    WhiteningIdentity,
 };
 pub use difference::{Difference, MixError, refuse_to_mix, remarks};
 pub use hash::{sha256, sha256_file, sha256_hex, sha256_reader};

@@ -7,7 +7,6 @@ mod codebook;
 mod dataset;
 mod demo;
 mod eval;
-mod expansion;
 mod extract;
 mod local;
 mod local_eval;
@@ -17,6 +16,7 @@ mod network;
 mod pull;
 mod recipe;
 mod reproduce;
+mod rerank;
 mod search;
 mod show;
 mod whiten;
@@ -31,7 +31,6 @@ pub(crate) use codebook::{
 pub(crate) use dataset::DatasetCommand;
 pub(crate) use demo::DemoArgs;
 pub(crate) use eval::EvalArgs;
-pub(crate) use expansion::ExpansionArgs;
 pub(crate) use extract::{ExtractArgs, ExtractCommand, Side, Sides, WorkArgs};
 pub(crate) use local::{LocalCommand, LocalExtractArgs, LocalExtractCommand, LocalInfoArgs};
 pub(crate) use local_eval::{LocalEvalArgs, LocalMethod};
@@ -43,6 +42,7 @@ pub(crate) use network::{ModelArgs, PoolingChoice};
 pub(crate) use pull::{PullArgs, TableArgs};
 pub(crate) use recipe::{OrientationChoice, RecipeArgs, TruncatedChoice};
 pub(crate) use reproduce::ReproduceArgs;
+pub(crate) use rerank::{JunkChoice, RerankArgs};
 pub(crate) use search::SearchArgs;
 pub(crate) use show::{
     MarkChoice, ShowAttentionArgs, ShowCommand, ShowDataArgs, ShowMatchesArgs, ShowRankingArgs,

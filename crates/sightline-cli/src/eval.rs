@@ -3,9 +3,11 @@
 mod answers;
 mod described;
 mod distractors;
+mod judge;
 mod local;
 mod page;
 mod rankings;
+mod source;
 mod spatial;
 mod table;
 
@@ -13,20 +15,19 @@ pub(crate) use described::describe_side;
 pub(crate) use page::report;
 pub(crate) use table::table;
 
-use crate::args::{EvalArgs, LocalMethod};
+use crate::args::EvalArgs;
 use crate::extract::printable;
 use crate::output::{Outcome, print, print_json, usage, write_whole};
 use crate::progress::Screen;
-use crate::{expansion_choice, model_choice, pictures, spatial_choice};
+use crate::{model_choice, pictures, rerank_choice};
+use judge::{Rules, judge};
 use serde::Serialize;
+use sightline::StageOptions;
 use sightline::card::Card;
 use sightline::dataset::Dataset;
-use sightline::eval::{self, Evaluation, Options, Protocol, RankedLists};
+use sightline::eval::{Evaluation, Options, Protocol};
 use sightline::extract::Skipped;
-use sightline::local::spatial::SpatialReranking;
-use sightline::{Aligned, SearchRanking};
-use spatial::Spatial;
-use std::collections::HashSet;
+use source::source;
 
 /// What an evaluation found, and how.
 pub(crate) struct Evaluated {
@@ -38,8 +39,8 @@ pub(crate) struct Evaluated {
     pub(crate) missing: Vec<Skipped>,
     /// What was made of local features, where these were compared.
     local: Option<local::LocalCard>,
-    /// How rankings were verified.
-    spatial: Option<SpatialReranking>,
+    /// How rankings were put in a better order.
+    rerank: Option<serde_json::Value>,
     /// How many images that answer no query were added.
     pub(crate) distractors: usize,
     /// The best answers of the queries that the report page shows.
@@ -65,8 +66,8 @@ impl Evaluated {
         if let Some(local) = &self.local {
             value["local"] = serde_json::to_value(local).ok()?;
         }
-        if let Some(spatial) = &self.spatial {
-            value["rerank"] = spatial_choice::card(spatial);
+        if let Some(rerank) = &self.rerank {
+            value["rerank"] = rerank.clone();
         }
         Some(value)
     }
@@ -90,14 +91,29 @@ pub(crate) fn run(args: &EvalArgs, threads: usize, screen: &Screen) -> anyhow::R
 /// Evaluates; prints nothing but remarks.
 pub(crate) fn evaluate(args: &EvalArgs, threads: usize, screen: &Screen) -> anyhow::Result<Evaluated> {
     model_choice::check(&args.model, &args.recipe)?;
-    let expansion = expansion_choice::chosen(&args.expansion)?;
-    if expansion.augments() && !args.distractors.is_empty() {
-        return Err(usage(
-            "--dba with --distractors would compare every distractor with every other: augment without distractors",
-        ));
-    }
     let dataset = pictures::open(&args.dataset, args.data_root.as_deref(), args.images.as_deref())?;
     dataset.validate()?;
+    let options = StageOptions {
+        device: args.model.device.clone(),
+        threads,
+    };
+    let mut chain = rerank_choice::chain(&rerank_choice::typed(&args.rerank), &options)?;
+    let rules = rules(args, &dataset)?;
+    let source = source(args, threads, &dataset, rules.protocol, &[&chain], screen)?;
+    let judged = judge(&source, &rules, &mut chain, screen)?;
+    Ok(Evaluated {
+        evaluation: judged.evaluation,
+        card: source.card,
+        local: source.local,
+        rerank: judged.rerank,
+        missing: source.missing,
+        distractors: source.distractors,
+        answers: judged.answers,
+        dataset,
+    })
+}
+
+fn rules<'a>(args: &'a EvalArgs, dataset: &'a Dataset) -> anyhow::Result<Rules<'a>> {
     let protocol = match &args.protocol {
         Some(name) => Some(
             name.parse::<Protocol>()
@@ -110,143 +126,13 @@ pub(crate) fn evaluate(args: &EvalArgs, threads: usize, screen: &Screen) -> anyh
         ..Options::default()
     };
     options.bootstrap.seed = args.seed;
-    let judged = |lists: &RankedLists| -> anyhow::Result<(Evaluation, answers::Answers)> {
-        let evaluation = eval::evaluate(&dataset, lists, protocol, &options)?;
-        let asked = shown(args, &evaluation)?;
-        let answers = answers::listed(lists, &asked, args.report_answers.into(), &dataset);
-        Ok((evaluation, answers))
-    };
-
-    if let Some(path) = &args.ranks {
-        if expansion.changes_something() || args.model.whiten.is_some() {
-            return Err(usage(
-                "--ranks are rankings, and only descriptors can be whitened or expanded: give --features or --model",
-            ));
-        }
-        let lists = rankings::ranked_lists(path, &dataset, protocol)?;
-        let lists = match expansion.spatial {
-            Some(how) => Spatial::new(how, args, None, &dataset)?.rerank(&lists, screen)?,
-            None => lists,
-        };
-        let (evaluation, answers) = judged(&lists)?;
-        return Ok(Evaluated {
-            dataset,
-            evaluation,
-            card: None,
-            local: None,
-            spatial: expansion.spatial,
-            missing: Vec::new(),
-            distractors: 0,
-            answers,
-        });
-    }
-    if matches!(args.local.local, Some(LocalMethod::Asmk | LocalMethod::AsmkStar)) {
-        if expansion.changes_something() {
-            return Err(usage(
-                "ASMK's answers are ranked by what their local features share, and only descriptors can be expanded by their neighbours",
-            ));
-        }
-        let ranked = local::ranked(args, threads, &dataset, screen)?;
-        let lists = match expansion.spatial {
-            Some(how) => {
-                Spatial::new(how, args, Some(ranked.sides), &dataset)?.rerank(&ranked.lists, screen)?
-            }
-            None => ranked.lists,
-        };
-        let (evaluation, answers) = judged(&lists)?;
-        return Ok(Evaluated {
-            dataset,
-            evaluation,
-            card: ranked.card,
-            local: Some(ranked.made),
-            spatial: expansion.spatial,
-            missing: ranked.missing,
-            distractors: ranked.distractors,
-            answers,
-        });
-    }
-    // Before anything is described: a wrong file is found at once.
-    let distractors = distractors::open(&args.distractors)?;
-    let (described, compared) = match args.local.local {
-        Some(_) => {
-            let (described, sides) = local::vlads(args, threads, &dataset, screen)?;
-            (described, Some(sides))
-        }
-        None => (described::described(args, threads, &dataset, screen)?, None),
-    };
-    distractors::check(&described.database, &distractors, screen)?;
-    let images: Vec<&str> = dataset.images.iter().map(String::as_str).collect();
-    let asked: Vec<&str> = dataset.queries.iter().map(|query| query.name.as_str()).collect();
-    let database = Aligned::new(&described.database, &images)?;
-    let queries = described
-        .queries
-        .as_ref()
-        .map(|set| Aligned::new(set, &asked))
-        .transpose()?;
-    let queries = queries.as_ref().unwrap_or(&database);
-    let mut missing = described.missing;
-    let mut listed: HashSet<String> = missing.iter().map(|one| one.name.clone()).collect();
-    for index in database.missing() {
-        let name = &dataset.images[index];
-        if listed.insert(name.clone()) {
-            missing.push(pictures::skipped(name, "The set has no row of that name."));
-        }
-    }
-    let expanded = expansion.apply(queries, &database, &distractors)?;
-    let queries = expanded.queries.as_ref().unwrap_or(queries);
-    let database = expanded.database.as_ref().unwrap_or(&database);
-    let ranking = SearchRanking::new(queries, database, &dataset)?.with_distractors(&distractors)?;
-    let (evaluation, answers) = match expansion.spatial {
-        Some(how) => {
-            let spatial = Spatial::new(how, args, compared, &dataset)?;
-            let lists = spatial.rerank(&answers::whole_lists(&ranking, &dataset)?, screen)?;
-            judged(&lists)?
-        }
-        None => {
-            let evaluation = eval::evaluate(&dataset, &ranking, protocol, &options)?;
-            let answers = answers::searched(
-                &ranking,
-                &shown(args, &evaluation)?,
-                args.report_answers.into(),
-                &dataset,
-                &distractors,
-            )?;
-            (evaluation, answers)
-        }
-    };
-    let distractors = ranking.distractors();
-    Ok(Evaluated {
+    Ok(Rules {
         dataset,
-        evaluation,
-        card: described
-            .database
-            .card()
-            .cloned()
-            .map(|card| expansion.card(card)),
-        local: None,
-        spatial: expansion.spatial,
-        missing,
-        distractors,
-        answers,
+        protocol,
+        options,
+        args,
+        graph: None,
     })
-}
-
-/// The queries that the report page shows; none without a page.
-fn shown(args: &EvalArgs, evaluation: &Evaluation) -> anyhow::Result<Vec<usize>> {
-    if args.report.is_none() {
-        return Ok(Vec::new());
-    }
-    if args.report_query.is_empty() {
-        return Ok(sightline::report::chosen(evaluation, args.report_queries));
-    }
-    let names = || evaluation.queries.iter().map(|query| query.name.as_str());
-    let index = |wanted: &String| {
-        names().position(|name| name == wanted).ok_or_else(|| {
-            let near = sightline::dataset::suggestion(wanted, names());
-            usage(format!("there is no query `{wanted}`{near}"))
-        })
-    };
-    args.report_query.iter().map(index).collect()
 }
 
 /// Prints, writes JSON and the report page.

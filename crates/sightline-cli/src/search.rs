@@ -1,16 +1,20 @@
 //! `sightline search`: the pictures that show the same thing as the query.
 
-use crate::args::SearchArgs;
+mod local_query;
+
+use crate::args::{JunkChoice, SearchArgs};
 use crate::extract::printable;
 use crate::output::{Outcome, print, print_json, usage};
 use crate::progress::Screen;
-use crate::{expansion_choice, model_choice, pictures, whitening_choice};
+use crate::{model_choice, pictures, rerank_choice, whitening_choice};
 use anyhow::Context as _;
+use local_query::LocalQuery;
 use serde::Serialize;
 use sightline::card::{refuse_to_mix, remarks};
 use sightline::descriptor::DescriptorSet;
 use sightline::extract::{FolderCache, Skipped, cache_root};
-use sightline::{Describer, search};
+use sightline::rerank::{LocalAccess, Rankings, Trace};
+use sightline::{Describer, StageOptions};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -30,6 +34,29 @@ struct Answer {
     name: String,
     path: String,
     score: f32,
+    /// Where it stood after the search and after each stage of re-ranking, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    stages: Vec<Step>,
+}
+
+#[derive(Serialize)]
+struct Step {
+    method: &'static str,
+    rank: usize,
+    /// None where the stage did not look as far down.
+    score: Option<f32>,
+}
+
+/// What a stage made of a row; none where it was not among its answers.
+fn step(trace: &Trace, row: usize) -> Option<Step> {
+    let list = trace.lists.first()?;
+    let place = list.iter().position(|hit| hit.index == row)?;
+    let scored = trace.scored.first().is_some_and(|scored| place < *scored);
+    Some(Step {
+        method: trace.method,
+        rank: place + 1,
+        score: scored.then_some(list[place].score),
+    })
 }
 
 /// What is searched.
@@ -46,12 +73,12 @@ pub(crate) fn run(args: &SearchArgs, threads: usize, screen: &Screen) -> anyhow:
         return Err(usage("-k 0 asks for no answers"));
     }
     model_choice::check(&args.model, &args.recipe)?;
-    let expansion = expansion_choice::chosen(&args.expansion)?;
-    if expansion.spatial.is_some() {
-        return Err(usage(
-            "--rerank spatial is for `eval`; `sightline show matches A B` verifies two pictures",
-        ));
-    }
+    let options = StageOptions {
+        device: args.model.device.clone(),
+        threads,
+    };
+    let mut chain = rerank_choice::chain(&rerank_choice::typed(&args.rerank), &options)?;
+    let local = LocalQuery::describe(args, &chain, threads, screen)?;
     let model = model_choice::model(&args.model, screen)?;
     let set = args.features.as_ref().map(DescriptorSet::open).transpose()?;
     // A plain set is whitened after it was opened, and the query with it, after it was described as the set was.
@@ -107,20 +134,24 @@ pub(crate) fn run(args: &SearchArgs, threads: usize, screen: &Screen) -> anyhow:
     } else {
         None
     };
-    let dim = set.dim();
-    let expanded = expansion.apply_to_rows(query.rows(), set.rows())?;
-    let asked = expanded
-        .queries
-        .as_ref()
-        .map_or(query.rows(), |rows| search::Rows::f32(rows, dim));
-    let rows = expanded
-        .database
-        .as_ref()
-        .map_or(set.rows(), |rows| search::Rows::f32(rows, dim));
-    let hits = search::top_k(asked, rows, args.k, Some(&[own]))?;
+    let shortlist = match args.rerank.shortlist {
+        Some(length) => length as usize,
+        None => chain.reach(set.len(), 1),
+    };
+    let length = args.k.max(shortlist).min(set.len());
+    let excluded = vec![own.map(|row| row as u32).into_iter().collect()];
+    let mut rankings = Rankings::search(query.rows(), set.rows(), Vec::new(), length, excluded)
+        .map_err(sightline::Error::from)?;
+    let of_query = |_| local.as_ref().map(LocalQuery::query);
+    let of_image = |row: usize| local.as_ref()?.image(set.names().get(row)?);
+    rankings.local = local.as_ref().map(|_| LocalAccess {
+        query: &of_query,
+        image: &of_image,
+    });
+    let reranked = rerank_choice::run(&mut chain, rankings, screen)?;
+    let trace = &reranked.trace;
+    let hits = reranked.rankings.lists.into_iter().flatten().take(args.k);
     let answers: Vec<Answer> = hits
-        .into_iter()
-        .flatten()
         .enumerate()
         .map(|(rank, hit)| {
             let name = set.names()[hit.index].clone();
@@ -133,12 +164,19 @@ pub(crate) fn run(args: &SearchArgs, threads: usize, screen: &Screen) -> anyhow:
                 name,
                 path,
                 score: hit.score,
+                stages: if chain.stages.is_empty() {
+                    Vec::new()
+                } else {
+                    trace.iter().filter_map(|stage| step(stage, hit.index)).collect()
+                },
             }
         })
         .collect();
     if args.json {
-        let card = query.card().unwrap_or(describer.card()).clone();
-        let card = expansion.card(card).to_value();
+        let mut card = query.card().unwrap_or(describer.card()).to_value();
+        if !chain.stages.is_empty() {
+            card["rerank"] = rerank_choice::card(&chain, length, JunkChoice::After);
+        }
         print_json(&Answers {
             query: args.query.display().to_string(),
             region,

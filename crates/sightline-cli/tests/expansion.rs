@@ -25,17 +25,17 @@ fn eval(place: &Place, more: &str) -> Value {
 fn both_spellings_give_the_same_numbers_and_the_card_says_them() {
     let place = described();
     let plain = eval(&place, "");
-    assert!(plain["card"]["identity"].get("expansion").is_none());
+    assert!(plain["card"].get("rerank").is_none());
     let ours = eval(&place, "--rerank aqe:k=4,alpha=2 --dba k=3,alpha=1");
     let theirs = eval(&place, "--aqe 4 2 --adba 3 1");
     assert_eq!(ours, theirs);
     assert_ne!(ours["queries"], plain["queries"]);
     assert_eq!(
-        ours["card"]["identity"]["expansion"],
-        json!({ "dba": { "k": 3, "alpha": 1 }, "aqe": { "k": 4, "alpha": 2 } })
+        ours["card"]["rerank"]["stages"],
+        json!([{ "method": "dba", "k": 3, "alpha": 1, "top": null }, { "method": "aqe", "k": 4, "alpha": 2 }])
     );
+    assert_eq!(ours["card"]["rerank"]["junk"], "after");
     let only = eval(&place, "--dba k=3,alpha=1");
-    assert!(only["card"]["identity"]["expansion"]["aqe"].is_null());
     assert_ne!(only["queries"], ours["queries"]);
     // No neighbours change nothing.
     assert_eq!(eval(&place, "--aqe 0 3"), plain);
@@ -54,14 +54,13 @@ fn wrong_settings_name_the_right_ones() {
     wrong("--dba k=-1,alpha=1").complains("whole number");
     wrong("--aqe 3");
     wrong("--aqe 3 3 --rerank aqe:k=3,alpha=3").complains("--rerank");
-    wrong("--aqe 3 1001").complains("alpha is 1001");
-    wrong("--dba k=3,alpha=4294967295").complains("alpha is 4294967295");
-    wrong("--dba k=1,alpha=1 --distractors db.safetensors").complains("--distractors");
+    wrong("--aqe 3 1001").complains("alpha=1001");
+    wrong("--dba k=3,alpha=4294967295").complains("alpha=4294967295");
     // Said before the model is looked for, so before anything is described.
     place
-        .run("eval --dataset gnd.json --images pictures --model nowhere.pth --dba k=1,alpha=1 --distractors db.safetensors")
+        .run("eval --dataset gnd.json --images pictures --model nowhere.pth --dba k=1,aplha=1")
         .ends(2)
-        .complains("--distractors");
+        .complains("did you mean alpha?");
     place.write("ranks.txt", "scene01_easy1\n");
     place
         .run("eval --dataset gnd.json --ranks ranks.txt --aqe 3 3")
@@ -129,7 +128,16 @@ fn a_search_expands_its_query() {
     let (plain, expanded) = (search(""), search("--rerank aqe:k=3,alpha=1"));
     assert_ne!(plain["answers"], expanded["answers"]);
     assert!(names(&expanded["answers"], "name")[0].starts_with("scene02_"));
-    assert_eq!(expanded["card"]["identity"]["expansion"]["aqe"]["k"], 3);
+    assert_eq!(expanded["card"]["rerank"]["stages"][0]["k"], 3);
+    // Where each answer stood before, and after.
+    let first = &expanded["answers"][0]["stages"];
+    assert_eq!(first[0]["method"], "search");
+    assert_eq!(
+        (&first[1]["method"], &first[1]["rank"]),
+        (&json!("aqe"), &json!(1))
+    );
+    assert_eq!(first[1]["score"], expanded["answers"][0]["score"]);
+    assert!(plain["answers"][0].get("stages").is_none());
     let augmented = search("--dba k=2,alpha=1");
     assert_ne!(augmented["answers"], plain["answers"]);
     // The cache holds plain descriptors still.

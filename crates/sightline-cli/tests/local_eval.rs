@@ -132,7 +132,7 @@ fn the_first_answers_are_verified() {
         &place,
         &format!("{asmk} --rerank spatial:top=5,model=similarity,threshold=8"),
     );
-    let card = &verified["card"]["rerank"];
+    let card = &verified["card"]["rerank"]["stages"][0];
     assert_eq!((&card["top"], &card["model"]), (&5.into(), &"similarity".into()));
     assert!(verified["metrics"]["mAP"].as_f64().unwrap() > 0.5);
     // Verifying one answer changes nothing.

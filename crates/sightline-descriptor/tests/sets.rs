@@ -19,7 +19,6 @@ fn card(dim: usize) -> Card {
         whitening: None,
         dim,
         seed: None,
-        expansion: None,
         local: None,
     };
     Card::new(

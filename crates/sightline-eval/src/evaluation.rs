@@ -5,6 +5,7 @@ use crate::curve::Curve;
 use crate::label_evaluation::{self, Labels};
 use crate::list_evaluation;
 use crate::ranking::{Ranked, Ranking};
+use crate::revisited::Setup;
 use crate::{EvalError, Protocol};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -41,6 +42,13 @@ impl Metrics {
     /// All names with their numbers.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Option<f64>)> {
         self.0.iter().map(|(name, value)| (name.as_str(), *value))
+    }
+
+    /// Takes the numbers whose names end so from another.
+    fn replace(&mut self, other: &Self, ending: &str) {
+        for (name, value) in self.0.iter_mut().filter(|(name, _)| name.ends_with(ending)) {
+            *value = other.get(name);
+        }
     }
 
     pub(crate) fn push(&mut self, name: impl Into<String>, value: f64) {
@@ -113,6 +121,30 @@ pub struct Evaluation {
     /// Precision-recall curves: one a setup that has positives. They are not part of the JSON.
     #[serde(skip)]
     pub curves: Vec<Curve>,
+}
+
+impl Evaluation {
+    /// The evaluation of a revisited set whose three setups were ranked each for itself, as where junk leaves the rankings
+    /// beforehand: of the easy, medium and hard rankings' evaluations the part that belongs to the setup. What belongs to none
+    /// is the medium one's.
+    #[must_use]
+    pub fn of_setups([easy, medium, hard]: [Self; 3]) -> Self {
+        let mut joined = medium;
+        for (setup, of_setup) in [(Setup::Easy, easy), (Setup::Hard, hard)] {
+            let ending = format!("-{}", setup.name());
+            joined.metrics.replace(&of_setup.metrics, &ending);
+            for (query, of_query) in joined.queries.iter_mut().zip(&of_setup.queries) {
+                query.setups.replace(&of_query.setups, &ending);
+            }
+            let own = |curve: &Curve| curve.setup == setup.name();
+            for curve in joined.curves.iter_mut().filter(|curve| own(curve)) {
+                if let Some(other) = of_setup.curves.iter().find(|curve| own(curve)) {
+                    curve.clone_from(other);
+                }
+            }
+        }
+        joined
+    }
 }
 
 /// Evaluates `ranking` on `dataset` by `protocol` (none: [`Protocol::default_for`] the data set).

@@ -371,7 +371,6 @@ mod tests {
             whitening: None,
             dim,
             seed: None,
-            expansion: None,
             local: None,
         };
         Card::new(

@@ -126,6 +126,14 @@ impl<'a> Rankings<'a> {
         distractors.map_or(0, |sets| sets.iter().map(Rows::count).sum())
     }
 
+    /// The images of the first answers of each query, best first.
+    pub fn heads(&self) -> impl Iterator<Item = Vec<u32>> {
+        let image = |hit: &Hit| hit.index as u32;
+        self.lists
+            .iter()
+            .map(move |list| list.iter().map(image).collect())
+    }
+
     /// Searches again with the queries as they are now.
     ///
     /// # Errors

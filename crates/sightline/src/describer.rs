@@ -129,7 +129,6 @@ impl Describer {
                 .as_ref()
                 .map_or(dim, |found| found.whitening.output_dim()),
             seed: model.seed,
-            expansion: None,
             local: None,
         };
         let circumstances = circumstances(model, &runtime);

@@ -22,6 +22,7 @@ mod local_evaluation;
 pub mod report;
 mod reranked;
 pub mod show;
+mod stages;
 mod whitening_pairs;
 mod whitenings;
 
@@ -58,6 +59,7 @@ pub use model::{Model, is_onnx_path};
 #[cfg(feature = "nn")]
 pub use onnx_network::OnnxSettings;
 pub use reranked::Reordered;
+pub use stages::{METHODS, StageError, StageOptions, open_stage};
 #[cfg(feature = "nn")]
 pub use token_aggregation::TokenAggregation;
 pub use whitening_pairs::whitening_pairs;

@@ -150,7 +150,6 @@ impl LocalDescriber {
                 .as_ref()
                 .map_or(dim, |found| found.whitening.output_dim()),
             seed: model.seed,
-            expansion: None,
             local: Some(LocalIdentity {
                 selection: chosen.to_owned(),
                 features: settings.features,

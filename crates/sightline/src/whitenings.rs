@@ -61,7 +61,6 @@ impl FoundWhitening {
             let identity = Identity {
                 whitening: None,
                 dim: self.whitening.input_dim(),
-                expansion: None,
                 local: None,
                 // Local features are whitened one by one, at whichever scale each was found.
                 scales: match &identity.local {

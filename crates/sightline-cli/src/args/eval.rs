@@ -1,6 +1,6 @@
 //! What may be typed after `eval`.
 
-use super::{ExpansionArgs, LocalEvalArgs, ModelArgs, RecipeArgs};
+use super::{JunkChoice, LocalEvalArgs, ModelArgs, RecipeArgs, RerankArgs};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use sightline::eval::Protocol;
@@ -16,6 +16,7 @@ sightline eval --dataset gnd_roxford5k.pkl --features db.safetensors --query-fea
 sightline eval --dataset gnd_roxford5k.pkl --ranks ranks.npy\n  \
 sightline eval --dataset roxford5k --data-root data --features db.safetensors --query-features q.safetensors --distractors r1m.safetensors\n  \
 sightline eval --dataset gnd_kth.pkl --features db.safetensors --query-features q.safetensors --whiten w.safetensors --rerank aqe:k=3,alpha=3\n  \
+sightline eval --dataset gnd_roxford5k.pkl --features db.safetensors --query-features q.safetensors --rerank diffusion --rerank csa:weights=csa.pth\n  \
 sightline eval --dataset gnd_roxford5k.pkl --features db.safetensors --query-features q.safetensors --local asmk-star --codebook c.safetensors\n  \
 sightline eval --dataset gnd_roxford5k.pkl --images jpg --model how.pth --local asmk-star --codebook c.safetensors --distractors r1m.sasmk"
 )]
@@ -82,7 +83,17 @@ pub(crate) struct EvalArgs {
     pub(crate) report_answers: u16,
 
     #[command(flatten)]
-    pub(crate) expansion: ExpansionArgs,
+    pub(crate) rerank: RerankArgs,
+
+    /// When junk leaves the answers: after re-ranking or before it
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHEN",
+        default_value = "after",
+        help_heading = "Re-ranking"
+    )]
+    pub(crate) rerank_junk: JunkChoice,
 
     #[command(flatten)]
     pub(crate) local: LocalEvalArgs,

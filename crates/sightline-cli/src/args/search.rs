@@ -1,6 +1,6 @@
 //! What may be typed after `search`.
 
-use super::{ExpansionArgs, ModelArgs, RecipeArgs};
+use super::{ModelArgs, RecipeArgs, RerankArgs};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -46,7 +46,25 @@ pub(crate) struct SearchArgs {
     pub(crate) json: bool,
 
     #[command(flatten)]
-    pub(crate) expansion: ExpansionArgs,
+    pub(crate) rerank: RerankArgs,
+
+    /// For --rerank spatial: the network that describes the query's local features, as --rerank-features were described
+    #[arg(
+        long,
+        value_name = "WEIGHTS",
+        requires = "rerank_features",
+        help_heading = "Re-ranking"
+    )]
+    pub(crate) rerank_model: Option<PathBuf>,
+
+    /// Its architecture, where the weights do not say it
+    #[arg(
+        long,
+        value_name = "ARCH",
+        requires = "rerank_model",
+        help_heading = "Re-ranking"
+    )]
+    pub(crate) rerank_arch: Option<String>,
 
     #[command(flatten)]
     pub(crate) model: ModelArgs,

@@ -3,8 +3,9 @@
 use sightline::SearchRanking;
 use sightline::dataset::Dataset;
 use sightline::descriptor::DescriptorSet;
-use sightline::eval::{RankedLists, Ranking as _};
+use sightline::eval::RankedLists;
 use sightline::report::Found;
+use sightline::search::Hit;
 
 /// What a query found, by its index.
 pub(crate) type Answers = Vec<(usize, Vec<Found>)>;
@@ -18,28 +19,47 @@ pub(super) fn searched(
     sets: &[DescriptorSet],
 ) -> anyhow::Result<Answers> {
     let hits = ranking.best(asked, most, dataset.gallery_queries_itself())?;
-    let found = |hit: &sightline::search::Hit| Found {
-        image: (hit.index < dataset.images.len()).then_some(hit.index),
-        name: match hit.index.checked_sub(dataset.images.len()) {
-            Some(distractor) => distractor_name(distractor, sets),
-            None => dataset.images[hit.index].clone(),
-        },
-        score: Some(hit.score),
-    };
     Ok(asked
         .iter()
         .zip(&hits)
-        .map(|(query, hits)| (*query, hits.iter().map(found).collect()))
+        .map(|(query, hits)| (*query, hits.iter().map(|hit| found(hit, dataset, sets)).collect()))
         .collect())
 }
 
-/// The whole ranking of every query, for what puts it in another order.
-pub(super) fn whole_lists(ranking: &SearchRanking<'_>, dataset: &Dataset) -> anyhow::Result<RankedLists> {
-    let asked: Vec<usize> = (0..ranking.queries()).collect();
-    let all = dataset.images.len() + ranking.distractors();
-    let hits = ranking.best(&asked, all, dataset.gallery_queries_itself())?;
-    let list = |hits: Vec<sightline::search::Hit>| hits.iter().map(|hit| hit.index as u32).collect();
-    Ok(RankedLists::new(hits.into_iter().map(list).collect(), false)?)
+/// The `most` first of re-ranked answers; where the images query themselves, a query is no answer of its own.
+pub(super) fn traced(
+    lists: &[Vec<Hit>],
+    asked: &[usize],
+    most: usize,
+    dataset: &Dataset,
+    sets: &[DescriptorSet],
+) -> Answers {
+    let own = |query: usize, index: usize| dataset.gallery_queries_itself() && index == query;
+    asked
+        .iter()
+        .filter_map(|query| Some((*query, lists.get(*query)?)))
+        .map(|(query, list)| {
+            let others = list.iter().filter(|hit| !own(query, hit.index));
+            (
+                query,
+                others.take(most).map(|hit| found(hit, dataset, sets)).collect(),
+            )
+        })
+        .collect()
+}
+
+/// An answer by the index of its image; one beyond the images is a distractor of `sets`, in their order.
+fn found(hit: &Hit, dataset: &Dataset, sets: &[DescriptorSet]) -> Found {
+    let image = dataset.images.get(hit.index);
+    Found {
+        image: image.map(|_| hit.index),
+        name: match image {
+            Some(name) => name.clone(),
+            None if sets.is_empty() => format!("image {}", hit.index),
+            None => distractor_name(hit.index - dataset.images.len(), sets),
+        },
+        score: Some(hit.score),
+    }
 }
 
 fn distractor_name(mut index: usize, sets: &[DescriptorSet]) -> String {

@@ -1,18 +1,15 @@
-//! Rankings in a new order, by spatial verification: `--rerank spatial`.
+//! The local features that `--rerank spatial` compares.
 
 use super::local::Sides;
-use crate::args::EvalArgs;
+use crate::args::RerankArgs;
 use crate::output::usage;
-use crate::progress::Screen;
 use sightline::dataset::Dataset;
-use sightline::eval::RankedLists;
 use sightline::local::FeatureFile;
-use sightline::local::spatial::{Placed, SpatialReranking};
+use sightline::local::spatial::Placed;
 use sightline::{LocalAnswers, query_places};
 
-/// The local features of both sides, and how they are compared.
-pub(super) struct Spatial {
-    how: SpatialReranking,
+/// The local features of both sides, by the data set's queries and images.
+pub(super) struct LocalSides {
     database: FeatureFile,
     /// None where the database queries itself.
     queries: Option<FeatureFile>,
@@ -21,20 +18,13 @@ pub(super) struct Spatial {
     places: Vec<usize>,
 }
 
-impl Spatial {
+impl LocalSides {
     /// Takes the files of `--rerank-features`, else those that were compared.
-    pub(super) fn new(
-        how: SpatialReranking,
-        args: &EvalArgs,
-        compared: Option<Sides>,
-        dataset: &Dataset,
-    ) -> anyhow::Result<Self> {
-        let expansion = &args.expansion;
-        let (database, queries) = match (&expansion.rerank_features, compared) {
+    pub(super) fn new(args: &RerankArgs, compared: Option<Sides>, dataset: &Dataset) -> anyhow::Result<Self> {
+        let (database, queries) = match (&args.rerank_features, compared) {
             (Some(path), _) => (
                 Some(FeatureFile::open(path)?),
-                expansion
-                    .rerank_query_features
+                args.rerank_query_features
                     .as_ref()
                     .map(FeatureFile::open)
                     .transpose()?,
@@ -57,28 +47,20 @@ impl Spatial {
         Ok(Self {
             answers: LocalAnswers::new(database.source(), database.names(), dataset)?,
             places: query_places(asked.source(), asked.names(), dataset)?,
-            how,
             database,
             queries,
         })
     }
 
-    /// Puts every query's first answers in their new order; distractors and images without features have no inliers.
-    pub(super) fn rerank(&self, lists: &RankedLists, screen: &Screen) -> anyhow::Result<RankedLists> {
+    /// Those of a query.
+    pub(super) fn query(&self, query: usize) -> Option<Placed<'_>> {
         let asked = self.queries.as_ref().unwrap_or(&self.database);
-        let bar = screen.bar(lists.lists().len() as u64, "verified");
-        let reordered = lists.lists().iter().zip(&self.places).map(|(list, place)| {
-            let image = |at: usize| {
-                let number = self.answers.number(*list.get(at)?)?;
-                Some(Placed::from(self.database.picture(number)))
-            };
-            let query = Placed::from(asked.picture(*place));
-            let found = self.how.rerank(query, list.len(), &[], image, || {});
-            bar.inc(1);
-            found.order.into_iter().map(|place| list[place]).collect()
-        });
-        let lists = RankedLists::new(reordered.collect(), false)?;
-        bar.finish_and_clear();
-        Ok(lists)
+        Some(Placed::from(asked.picture(*self.places.get(query)?)))
+    }
+
+    /// Those of an image; none for distractors and images without features.
+    pub(super) fn image(&self, image: usize) -> Option<Placed<'_>> {
+        let number = self.answers.number(u32::try_from(image).ok()?)?;
+        Some(Placed::from(self.database.picture(number)))
     }
 }

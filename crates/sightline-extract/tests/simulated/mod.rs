@@ -22,7 +22,6 @@ pub(crate) fn card() -> Card {
         whitening: None,
         dim: DIM,
         seed: None,
-        expansion: None,
         local: None,
     };
     Card::new(

@@ -1,0 +1,59 @@
+//! From a text such as `csa:weights=W.pth` to a stage of re-ranking.
+
+use crate::Error;
+use sightline_rerank::{Aqe, Dba, Reranker, Settings, SettingsError, Spatial};
+
+/// What opening a stage may need.
+#[derive(Clone, Debug)]
+pub struct StageOptions {
+    /// Where networks run, such as `cpu`.
+    pub device: String,
+    /// Number of threads of networks on the CPU (0: one a core).
+    pub threads: usize,
+}
+
+/// Why a text is no stage.
+#[derive(Debug, thiserror::Error)]
+pub enum StageError {
+    /// No such method.
+    #[error("there is no re-ranking `{method}`; there are {}", known.join(", "))]
+    Unknown {
+        /// What was typed.
+        method: String,
+        /// The methods that there are.
+        known: &'static [&'static str],
+    },
+    /// Its settings.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// What it needs could not be opened.
+    #[error(transparent)]
+    Open(#[from] Error),
+}
+
+/// Every method of [`open_stage`].
+pub const METHODS: &[&str] = &["aqe", "dba", "spatial"];
+
+/// Opens the stage `METHOD` or `METHOD:KEY=VALUE,KEY=VALUE`; what is not given is as published.
+///
+/// # Errors
+/// When there is no such method or key, a value does not fit, or a file that is named cannot be read.
+pub fn open_stage(text: &str, options: &StageOptions) -> Result<Box<dyn Reranker>, StageError> {
+    let (method, rest) = text.split_once(':').unwrap_or((text, ""));
+    let _ = options;
+    Ok(match method.trim() {
+        "aqe" => Box::new(Aqe::from_settings(&Settings::read("aqe", rest, Aqe::KEYS)?)?),
+        "dba" => Box::new(Dba::from_settings(&Settings::read("dba", rest, Dba::KEYS)?)?),
+        "spatial" => Box::new(Spatial::from_settings(&Settings::read(
+            "spatial",
+            rest,
+            Spatial::KEYS,
+        )?)?),
+        other => {
+            return Err(StageError::Unknown {
+                method: other.to_owned(),
+                known: METHODS,
+            });
+        }
+    })
+}
