@@ -1,7 +1,7 @@
 //! From a text such as `csa:weights=W.pth` to a stage of re-ranking.
 
 use crate::Error;
-use sightline_rerank::{Aqe, Dba, Reranker, Settings, SettingsError, Spatial};
+use sightline_rerank::{Aqe, Dba, Diffusion, Reranker, Settings, SettingsError, Spatial};
 
 /// What opening a stage may need.
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ pub enum StageError {
 }
 
 /// Every method of [`open_stage`].
-pub const METHODS: &[&str] = &["aqe", "dba", "spatial"];
+pub const METHODS: &[&str] = &["aqe", "dba", "diffusion", "spatial"];
 
 /// Opens the stage `METHOD` or `METHOD:KEY=VALUE,KEY=VALUE`; what is not given is as published.
 ///
@@ -44,6 +44,11 @@ pub fn open_stage(text: &str, options: &StageOptions) -> Result<Box<dyn Reranker
     Ok(match method.trim() {
         "aqe" => Box::new(Aqe::from_settings(&Settings::read("aqe", rest, Aqe::KEYS)?)?),
         "dba" => Box::new(Dba::from_settings(&Settings::read("dba", rest, Dba::KEYS)?)?),
+        "diffusion" => Box::new(Diffusion::from_settings(&Settings::read(
+            "diffusion",
+            rest,
+            Diffusion::KEYS,
+        )?)?),
         "spatial" => Box::new(Spatial::from_settings(&Settings::read(
             "spatial",
             rest,
