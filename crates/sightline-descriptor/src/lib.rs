@@ -6,6 +6,7 @@
 //!   [`join_order`] says in which order such files belong together.
 //! - [`ScalePooling`] pools the descriptors of one picture over several passes as the original projects do.
 //! - [`Whitening`] applies a whitening, [`learn_pca`] and its kin learn one, [`WhiteningFile`] keeps it.
+//! - [`GraphFile`] keeps the nearest neighbours of every row of a set, [`build_graph`] finds them.
 //! - [`Expansion`] expands queries by their neighbours, and augments a database.
 //!
 //! It is not for running networks (`sightline-extract`), nor for finding neighbours (`sightline-search`).
@@ -31,6 +32,7 @@
 mod alpha_qe;
 mod choose;
 mod error;
+mod graph;
 mod how_scales;
 mod join;
 mod merge;
@@ -45,6 +47,7 @@ mod writer;
 
 pub use alpha_qe::{Expansion, ExpansionError};
 pub use error::SetError;
+pub use graph::{GraphError, GraphFile, GraphReport, GraphSource, build_graph, remove_graph_state};
 pub use how_scales::{how_over_scales, how_sum};
 pub use join::{Part, join_order};
 pub use merge::merge;

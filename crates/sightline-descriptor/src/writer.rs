@@ -216,7 +216,7 @@ impl Drop for SetWriter {
 }
 
 /// `path` with something added to its file name.
-fn beside(path: &Path, ending: &str) -> PathBuf {
+pub(crate) fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.file_name().map(OsString::from).unwrap_or_default();
     name.push(ending);
     path.with_file_name(name)

@@ -6,6 +6,7 @@ mod lists;
 
 pub use builder::{GraphBuilder, GraphState};
 
+use crate::order::Candidate;
 use crate::{Hit, Rows, SearchError};
 
 /// For every row of `[n, dim]` its `k` nearest rows, itself included.
@@ -36,6 +37,23 @@ impl KnnGraph {
             index: *index as usize,
             score: *score,
         })
+    }
+
+    /// Makes sure that this may be the graph of `count` rows: whole lists of rows that exist, each in its order.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn verify(&self, count: usize) -> Result<(), SearchError> {
+        self.check(count)?;
+        if self.indices.contains(&u32::MAX) {
+            return Err(SearchError::Graph("its lists are not whole"));
+        }
+        let candidate = |at: usize| Candidate::new(self.similarities[at], self.indices[at]);
+        let ordered = |at: usize| at.is_multiple_of(self.k) || candidate(at - 1) > candidate(at);
+        if !(0..self.indices.len()).all(ordered) {
+            return Err(SearchError::Graph("its lists are not in their order"));
+        }
+        Ok(())
     }
 
     /// Checks that this is a graph of `count` rows, of which some lists may end early.

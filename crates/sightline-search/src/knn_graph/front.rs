@@ -19,10 +19,7 @@ impl KnnGraph {
     /// # Ok::<(), sightline_search::SearchError>(())
     /// ```
     pub fn with_front(&self, front: Rows<'_>, gallery: &[Rows<'_>]) -> Result<Self, SearchError> {
-        self.check(gallery.iter().map(Rows::count).sum())?;
-        if self.indices.contains(&u32::MAX) {
-            return Err(SearchError::Graph("its lists are not whole"));
-        }
+        self.verify(gallery.iter().map(Rows::count).sum())?;
         let sets = [&[front], gallery].concat();
         let mut builder = GraphBuilder::new(&sets, self.k)?;
         while builder.rows() < front.count() && builder.step() {}
