@@ -23,7 +23,6 @@ fn card(architecture: &str, dim: usize) -> Card {
         whitening: None,
         dim,
         seed: None,
-        expansion: None,
         local: None,
     };
     Card::new(identity, Circumstances::default())
