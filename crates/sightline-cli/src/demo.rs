@@ -9,7 +9,7 @@ use sightline::dataset::{Dataset, Truth};
 use sightline::descriptor::DescriptorSet;
 use sightline::eval::{Evaluation, Options, evaluate};
 use sightline::extract::{Picture, Skipped};
-use sightline::report::{self, Found, Report, thumbnail};
+use sightline::report::{self, Found, Group, RankedAnswers, Report, thumbnail};
 use sightline::{Aligned, Describer, SearchRanking, demo, search};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -206,6 +206,7 @@ impl Page<'_> {
             image: Some(hit.index),
             name: self.dataset.images.get(hit.index).cloned().unwrap_or_default(),
             score: Some(hit.score),
+            steps: Vec::new(),
         };
         let order = match self.evaluation {
             Some(evaluation) => report::chosen(evaluation, usize::MAX),
@@ -215,7 +216,16 @@ impl Page<'_> {
             .into_iter()
             .map(|query| (query, self.hits[query].iter().map(found).collect()))
             .collect();
-        let (columns, lines) = self.evaluation.map(report::lines).unwrap_or_default();
+        let (columns, lines) = self
+            .evaluation
+            .map(|evaluation| report::lines(evaluation, &[]))
+            .unwrap_or_default();
+        let ranked = RankedAnswers {
+            label: "",
+            evaluation: self.evaluation,
+            answers: &answers,
+        };
+        let queries = report::sections(self.dataset, &[ranked], &picture);
         let report = Report {
             title: self.title.to_owned(),
             notes: self.notes,
@@ -226,10 +236,9 @@ impl Page<'_> {
                 .unwrap_or_default(),
             columns,
             lines,
-            queries_note: report::rule(self.dataset).to_owned(),
-            queries: report::sections(self.dataset, self.evaluation, &answers, &picture),
-            missing: Vec::new(),
+            groups: vec![Group::answers(report::rule(self.dataset).to_owned(), queries)],
             card: serde_json::to_string_pretty(&describer.card().to_value())?,
+            ..Report::default()
         };
         write_whole(path, report.to_html().as_bytes())?;
         screen.say(&format!("report: {}", path.display()));

@@ -59,6 +59,7 @@ fn found(hit: &Hit, dataset: &Dataset, sets: &[DescriptorSet]) -> Found {
             None => distractor_name(hit.index - dataset.images.len(), sets),
         },
         score: Some(hit.score),
+        steps: Vec::new(),
     }
 }
 
@@ -79,7 +80,7 @@ pub(super) fn listed(lists: &RankedLists, asked: &[usize], most: usize, dataset:
         Found {
             image: image.map(|_| index as usize),
             name: image.cloned().unwrap_or_else(|| format!("image {index}")),
-            score: None,
+            ..Found::default()
         }
     };
     let own = |query: usize, index: u32| dataset.gallery_queries_itself() && index as usize == query;

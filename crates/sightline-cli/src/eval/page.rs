@@ -5,18 +5,21 @@ use super::table::among;
 use crate::args::EvalArgs;
 use crate::progress::Screen;
 use crate::thumbnails::Thumbnails;
-use sightline::report::{self, Report};
+use sightline::report::{self, Group, RankedAnswers, Report};
 
 pub(crate) fn report(args: &EvalArgs, found: &Evaluated, screen: &Screen) -> anyhow::Result<Report> {
     let Evaluated {
         dataset, evaluation, ..
     } = found;
     let pictures = Thumbnails::of(dataset, args.images.as_deref(), args.recipe.max_pixels);
-    let queries = report::sections(dataset, Some(evaluation), &found.answers, &|name, bbox| {
-        pictures.thumbnail(name, bbox)
-    });
+    let ranked = RankedAnswers {
+        label: "",
+        evaluation: Some(evaluation),
+        answers: &found.answers,
+    };
+    let queries = report::sections(dataset, &[ranked], &|name, bbox| pictures.thumbnail(name, bbox));
     pictures.tell(screen);
-    let (columns, lines) = report::lines(evaluation);
+    let (columns, lines) = report::lines(evaluation, &[]);
     let (shown, all) = (queries.len(), lines.len());
     let which = if !args.report_query.is_empty() {
         "The queries that were asked for. ".to_owned()
@@ -39,8 +42,7 @@ pub(crate) fn report(args: &EvalArgs, found: &Evaluated, screen: &Screen) -> any
         curves: evaluation.curves.clone(),
         columns,
         lines,
-        queries_note: which + report::rule(dataset),
-        queries,
+        groups: vec![Group::answers(which + report::rule(dataset), queries)],
         missing: found
             .missing
             .iter()
@@ -51,5 +53,6 @@ pub(crate) fn report(args: &EvalArgs, found: &Evaluated, screen: &Screen) -> any
             .map(|card| serde_json::to_string_pretty(&card))
             .transpose()?
             .unwrap_or_default(),
+        ..Report::default()
     })
 }

@@ -6,7 +6,7 @@ use crate::output::{Outcome, write_whole};
 use crate::pictures;
 use crate::progress::Screen;
 use crate::thumbnails::Thumbnails;
-use sightline::report::{self, Found, Report};
+use sightline::report::{self, Found, Group, RankedAnswers, Report};
 use sightline::show::{Mark, Strips};
 
 pub(crate) fn run(args: &ShowDataArgs, screen: &Screen) -> anyhow::Result<Outcome> {
@@ -22,16 +22,18 @@ pub(crate) fn run(args: &ShowDataArgs, screen: &Screen) -> anyhow::Result<Outcom
         })
         .collect();
     let pictures = Thumbnails::of(&dataset, args.images.as_deref(), args.max_pixels);
-    let queries = report::sections(&dataset, None, &listed, &|name, bbox| {
-        pictures.thumbnail(name, bbox)
-    });
+    let ranked = RankedAnswers {
+        label: "",
+        evaluation: None,
+        answers: &listed,
+    };
+    let queries = report::sections(&dataset, &[ranked], &|name, bbox| pictures.thumbnail(name, bbox));
     pictures.tell(screen);
     let bytes = match form {
         Form::Html => Report {
             title: dataset.name.clone(),
             notes: vec![format!("{all} queries, {} images.", dataset.images.len())],
-            queries_note: report::rule(&dataset).to_owned(),
-            queries,
+            groups: vec![Group::answers(report::rule(&dataset).to_owned(), queries)],
             ..Report::default()
         }
         .to_html()

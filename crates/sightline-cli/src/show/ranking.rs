@@ -29,14 +29,13 @@ pub(crate) fn run(args: &ShowRankingArgs, threads: usize, screen: &Screen) -> an
         Form::Html => Report {
             title: format!("{}: answers", found.dataset.name),
             notes: page.notes,
-            queries_note: page.queries_note,
-            queries: page.queries,
+            groups: page.groups,
             ..Report::default()
         }
         .to_html()
         .into_bytes(),
         Form::Png => Strips {
-            queries: page.queries,
+            queries: page.groups.into_iter().flat_map(|group| group.queries).collect(),
             mark: match args.mark {
                 MarkChoice::Frame => Mark::Frame,
                 MarkChoice::Dot => Mark::Dot,

@@ -1,6 +1,7 @@
 //! The page around the queries: head, figures, overview, what is missing, the card.
 
-use super::{QueryLine, Report, chart, escape};
+use super::query::change;
+use super::{Group, QueryLine, Report, chart, escape, methods};
 use std::fmt::Write as _;
 
 const STYLE: &str = include_str!("style.css");
@@ -27,9 +28,12 @@ pub(super) fn html(report: &Report) -> String {
     navigation(report, &mut page);
     page.push_str("<main id=\"main\">\n");
     figures(report, &mut page);
+    methods::section(report, &mut page);
     chart::section(&report.curves, &mut page);
     overview(report, &mut page);
-    queries(report, &mut page);
+    for (number, group) in report.groups.iter().enumerate() {
+        queries(group, number, &mut page);
+    }
     missing(report, &mut page);
     if !report.card.is_empty() {
         open(&mut page, "card", "Card");
@@ -51,20 +55,33 @@ pub(super) fn open(page: &mut String, id: &str, heading: &str) {
     );
 }
 
+/// The anchor of a group of queries.
+fn anchor(group: usize) -> String {
+    match group {
+        0 => "queries".to_owned(),
+        later => format!("queries-{}", later + 1),
+    }
+}
+
 fn navigation(report: &Report, page: &mut String) {
-    let parts = [
-        (!report.figures.is_empty(), "figures", "Figures"),
-        (!report.curves.is_empty(), "curve", "Precision and recall"),
-        (!report.lines.is_empty(), "overview", "All queries"),
-        (!report.queries.is_empty(), "queries", "Answers"),
-        (!report.missing.is_empty(), "missing", "Missing pictures"),
-        (!report.card.is_empty(), "card", "Card"),
+    let part = |there: bool, id: &str, name: &str| there.then(|| (id.to_owned(), escape(name)));
+    let mut parts = vec![
+        part(!report.figures.is_empty(), "figures", "Figures"),
+        part(report.comparison.is_some(), "methods", "Methods"),
+        part(!report.curves.is_empty(), "curve", "Precision and recall"),
+        part(!report.lines.is_empty(), "overview", "All queries"),
     ];
-    if parts.iter().filter(|part| part.0).count() < 2 {
+    for (number, group) in report.groups.iter().enumerate() {
+        parts.push(part(!group.queries.is_empty(), &anchor(number), &group.heading));
+    }
+    parts.push(part(!report.missing.is_empty(), "missing", "Missing pictures"));
+    parts.push(part(!report.card.is_empty(), "card", "Card"));
+    let parts: Vec<(String, String)> = parts.into_iter().flatten().collect();
+    if parts.len() < 2 {
         return;
     }
     page.push_str("<nav aria-label=\"On this page\">\n<ul>\n");
-    for (_, id, name) in parts.iter().filter(|part| part.0) {
+    for (id, name) in parts {
         let _ = writeln!(page, "<li><a href=\"#{id}\">{name}</a></li>");
     }
     page.push_str("</ul>\n</nav>\n");
@@ -111,26 +128,30 @@ fn overview(report: &Report, page: &mut String) {
     for column in &report.columns {
         let _ = write!(page, "<th scope=\"col\">{}</th>", escape(column));
     }
+    let changed = report.lines.iter().any(|line| line.change.is_some());
+    if changed {
+        page.push_str("<th scope=\"col\">Change</th>");
+    }
     page.push_str(
         "<th scope=\"col\">First right answer</th><th scope=\"col\">Right answers</th></tr>\n</thead>\n<tbody>\n",
     );
     for line in report.lines.iter().take(MOST_LINES) {
-        row(report, line, page);
+        row(report, line, changed, page);
     }
     page.push_str("</tbody>\n</table>\n</div>\n</section>\n");
 }
 
-fn row(report: &Report, line: &QueryLine, page: &mut String) {
+fn row(report: &Report, line: &QueryLine, changed: bool, page: &mut String) {
     let name = escape(&line.name);
-    let shown = report.queries.iter().any(|query| query.query == line.query);
-    let _ = if shown {
-        write!(
+    let shows = |group: &Group| group.queries.iter().any(|query| query.query == line.query);
+    let _ = match report.groups.iter().position(shows) {
+        Some(group) => write!(
             page,
-            "<tr><th scope=\"row\"><a href=\"#q{}\">{name}</a></th>",
+            "<tr><th scope=\"row\"><a href=\"#{}-q{}\">{name}</a></th>",
+            anchor(group),
             line.query
-        )
-    } else {
-        write!(page, "<tr><th scope=\"row\">{name}</th>")
+        ),
+        None => write!(page, "<tr><th scope=\"row\">{name}</th>"),
     };
     for value in &line.values {
         let _ = match value {
@@ -142,20 +163,25 @@ fn row(report: &Report, line: &QueryLine, page: &mut String) {
             None => write!(page, "<td>undefined</td>"),
         };
     }
+    if changed {
+        let text = line.change.map_or("undefined".to_owned(), change);
+        let _ = write!(page, "<td>{text}</td>");
+    }
     let first = line.first.map_or("none".to_owned(), |first| first.to_string());
     let _ = writeln!(page, "<td>{first}</td><td>{}</td></tr>", line.positives);
 }
 
-fn queries(report: &Report, page: &mut String) {
-    if report.queries.is_empty() {
+fn queries(group: &Group, number: usize, page: &mut String) {
+    if group.queries.is_empty() {
         return;
     }
-    open(page, "queries", "Queries and their answers");
-    if !report.queries_note.is_empty() {
-        let _ = writeln!(page, "<p>{}</p>", escape(&report.queries_note));
+    let id = anchor(number);
+    open(page, &id, &escape(&group.heading));
+    if !group.note.is_empty() {
+        let _ = writeln!(page, "<p>{}</p>", escape(&group.note));
     }
-    for query in &report.queries {
-        query.write(page);
+    for query in &group.queries {
+        query.write(&format!("{id}-q{}", query.query), page);
     }
     page.push_str("</section>\n");
 }

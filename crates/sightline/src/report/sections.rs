@@ -1,11 +1,14 @@
 //! From rankings and a ground truth to what a report page shows.
 
-use super::{Answer, Figure, QueryLine, QuerySection, Thumbnail, Verdict};
+use super::{Answer, Figure, QueryLine, QuerySection, Strip, Thumbnail, Verdict, worst_first};
 use sightline_dataset::{Dataset, Truth};
-use sightline_eval::{Evaluation, QueryResult};
+use sightline_eval::Evaluation;
+use sightline_rerank::Step;
+use std::cell::RefCell;
+use std::collections::HashMap;
 
 /// One answer of a ranking.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Found {
     /// Index of the data set's image; none for a distractor.
     pub image: Option<usize>,
@@ -13,6 +16,8 @@ pub struct Found {
     pub name: String,
     /// Its score; none where the ranking has none.
     pub score: Option<f32>,
+    /// Its way through the stages of a re-ranking; empty where there were none.
+    pub steps: Vec<Step>,
 }
 
 /// Gives the thumbnail of a picture by its name, with the box drawn where there is one (see [`thumbnail`]).
@@ -70,7 +75,7 @@ pub fn listed(dataset: &Dataset, query: usize, most: usize) -> Vec<Found> {
         Some(Found {
             image: Some(image),
             name: dataset.images.get(image)?.clone(),
-            score: None,
+            ..Found::default()
         })
     };
     indices.into_iter().filter_map(found).take(most).collect()
@@ -110,43 +115,9 @@ pub fn figures(evaluation: &Evaluation) -> Vec<Figure> {
     evaluation.metrics.iter().map(figure).collect()
 }
 
-/// How good a query's answers are, for sorting: its AP, else by the place of the first right answer. Queries without
-/// right answers come last.
-fn goodness(query: &QueryResult) -> f64 {
-    if query.positives == 0 {
-        return f64::INFINITY;
-    }
-    let by_place = || query.first_positive_rank.map_or(0.0, |first| 1.0 / first as f64);
-    query.ap.unwrap_or_else(by_place)
-}
-
-/// Indices of all queries, worst first; equal ones in the data set's order.
-fn worst_first(evaluation: &Evaluation) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..evaluation.queries.len()).collect();
-    order.sort_by(|a, b| goodness(&evaluation.queries[*a]).total_cmp(&goodness(&evaluation.queries[*b])));
-    order
-}
-
-/// The queries to show, worst first: all, or half of `most` from the worst and half from the best end.
-pub fn chosen(evaluation: &Evaluation, most: usize) -> Vec<usize> {
-    let order = worst_first(evaluation);
-    if order.len() <= most {
-        return order;
-    }
-    let (worst, best) = (most.div_ceil(2), most / 2);
-    let mut chosen = order[..worst].to_vec();
-    // The very best, not those without right answers behind them.
-    let counted = order
-        .iter()
-        .filter(|query| evaluation.queries[**query].positives > 0)
-        .count();
-    let end = counted.max(worst + best);
-    chosen.extend(&order[end - best..end]);
-    chosen
-}
-
-/// A line a query, worst first, and the names of its values.
-pub fn lines(evaluation: &Evaluation) -> (Vec<String>, Vec<QueryLine>) {
+/// A line a query, worst first, and the names of its values. `changes`: how the main measure of each query changed by
+/// re-ranking; empty where nothing was re-ranked.
+pub fn lines(evaluation: &Evaluation, changes: &[Option<f64>]) -> (Vec<String>, Vec<QueryLine>) {
     let setups: Vec<String> = evaluation
         .queries
         .first()
@@ -179,34 +150,74 @@ pub fn lines(evaluation: &Evaluation) -> (Vec<String>, Vec<QueryLine>) {
             values,
             first: result.first_positive_rank,
             positives: result.positives,
+            change: changes.get(query).copied().flatten(),
         }
     };
     (columns, worst_first(evaluation).into_iter().map(line).collect())
 }
 
-/// One section for each of the `answers`: index of a query, and what was found for it.
+/// What one ranking gives to the queries that are shown.
+#[derive(Clone, Copy, Debug)]
+pub struct RankedAnswers<'a> {
+    /// Which ranking, such as `before`; empty where there is one only.
+    pub label: &'a str,
+    /// How good it is; none for collections without ground truth.
+    pub evaluation: Option<&'a Evaluation>,
+    /// Index of a query, and what was found for it.
+    pub answers: &'a [(usize, Vec<Found>)],
+}
+
+/// One section for each query of the first of `rankings`, with the answers of all of them one above the other.
 pub fn sections(
     dataset: &Dataset,
-    evaluation: Option<&Evaluation>,
-    answers: &[(usize, Vec<Found>)],
+    rankings: &[RankedAnswers<'_>],
     picture: &Pictures<'_>,
 ) -> Vec<QuerySection> {
+    // A picture that answers several times is made small once.
+    let made: RefCell<HashMap<usize, Vec<u8>>> = RefCell::default();
+    let small = |image: usize, name: &str| {
+        let known = made.borrow().get(&image).cloned();
+        known.unwrap_or_else(|| {
+            let jpeg = picture(name, None).jpeg;
+            made.borrow_mut().insert(image, jpeg.clone());
+            jpeg
+        })
+    };
     let answer = |query: usize, found: &Found| Answer {
         name: found.name.clone(),
         score: found.score,
+        steps: found.steps.clone(),
         verdict: match found.image {
             Some(image) => verdict(dataset, query, image),
             None => Verdict::Wrong,
         },
         distractor: found.image.is_none(),
-        thumbnail: match found.image {
-            Some(_) => picture(&found.name, None).jpeg,
-            None => Vec::new(),
-        },
+        thumbnail: found
+            .image
+            .map(|image| small(image, &found.name))
+            .unwrap_or_default(),
     };
-    answers
+    let strip = |query: usize, ranking: &RankedAnswers<'_>| {
+        let found = ranking.answers.iter().find(|(asked, _)| *asked == query);
+        let result = ranking.evaluation.and_then(|all| all.queries.get(query));
+        Strip {
+            label: ranking.label.to_owned(),
+            average_precision: result.and_then(|result| result.ap),
+            answers: found
+                .into_iter()
+                .flat_map(|(_, found)| found)
+                .map(|found| answer(query, found))
+                .collect(),
+        }
+    };
+    let judged = rankings
         .iter()
-        .map(|(query, found)| {
+        .filter_map(|ranking| ranking.evaluation)
+        .any(|all| all.queries.iter().any(|query| query.ap.is_some()));
+    let shown = rankings.first().map_or(&[][..], |first| first.answers);
+    shown
+        .iter()
+        .map(|(query, _)| {
             let (name, bbox) = match dataset.queries.get(*query) {
                 Some(query) => (query.name.clone(), query.bbox),
                 None => (dataset.images.get(*query).cloned().unwrap_or_default(), None),
@@ -214,51 +225,12 @@ pub fn sections(
             let thumbnail = picture(&name, bbox);
             QuerySection {
                 query: *query,
-                average_precision: evaluation
-                    .and_then(|all| all.queries.get(*query))
-                    .and_then(|result| result.ap),
-                judged: evaluation.is_some_and(|all| all.queries.iter().any(|query| query.ap.is_some())),
+                judged,
                 boxed: thumbnail.boxed,
                 thumbnail: thumbnail.jpeg,
                 name,
-                answers: found.iter().map(|found| answer(*query, found)).collect(),
+                strips: rankings.iter().map(|ranking| strip(*query, ranking)).collect(),
             }
         })
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use sightline_eval::{Metrics, Protocol};
-
-    fn evaluation(aps: &[Option<f64>]) -> Evaluation {
-        let query = |(index, ap): (usize, &Option<f64>)| QueryResult {
-            name: format!("q{index}"),
-            ap: *ap,
-            positives: usize::from(ap.is_some()),
-            ..QueryResult::default()
-        };
-        Evaluation {
-            protocol: Protocol::Cirtorch,
-            metrics: Metrics::default(),
-            confidence_interval: None,
-            queries: aps.iter().enumerate().map(query).collect(),
-            curves: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn the_worst_and_the_best_are_chosen() {
-        let found = evaluation(&[Some(0.5), None, Some(0.1), Some(0.9), Some(0.1), Some(1.0)]);
-        assert_eq!(chosen(&found, 6), [2, 4, 0, 3, 5, 1]);
-        assert_eq!(chosen(&found, 3), [2, 4, 5]);
-        assert_eq!(chosen(&found, 4), [2, 4, 3, 5]);
-        assert_eq!(chosen(&found, 0), [0_usize; 0]);
-        assert_eq!(chosen(&evaluation(&[None, None, None]), 2), [0, 1]);
-        let (columns, lines) = lines(&found);
-        assert_eq!(columns, ["AP"]);
-        assert_eq!(lines[0].name, "q2");
-        assert_eq!(lines[5].values, [None]);
-    }
 }

@@ -1,8 +1,8 @@
 //! Queries and their answers as strips of pictures, as the papers print them: the query left, its answers in their
-//! order, each marked by what the ground truth says of it.
+//! order, each marked by what the ground truth says of it. Several rankings of a query stand one above the other.
 
 use super::{Canvas, Colour};
-use crate::report::{Answer, QuerySection, Verdict};
+use crate::report::{Answer, QuerySection, Strip, Verdict};
 use sightline_image::RgbImage;
 use sightline_image::decode::{DecodeOptions, decode};
 use sightline_image::encode::{self, EncodeError};
@@ -57,21 +57,43 @@ impl Strips {
     /// The strips below one another.
     #[must_use]
     pub fn draw(&self) -> RgbImage {
-        let most = self.queries.iter().map(|query| query.answers.len()).max();
+        let shown: Vec<(&QuerySection, Vec<Line<'_>>)> =
+            self.queries.iter().map(|query| (query, lines(query))).collect();
+        let all = || shown.iter().flat_map(|(_, lines)| lines);
+        let most = all().map(|line| line.answers.len()).max();
         let across = most.unwrap_or(0) as u32 * (SIDE + GAP);
         let row = CAPTION + SIDE + GAP;
         let width = GAP + SIDE + PAUSE + across;
-        let mut canvas = Canvas::new(width, GAP + self.queries.len() as u32 * row, GROUND);
-        for (place, query) in (0_u32..).zip(&self.queries) {
-            let top = GAP + place * row;
-            canvas.text(&cut(&caption(query), width - 2 * GAP), GAP, top + 4, 2, WORDS);
-            let top = top + CAPTION;
-            square(&mut canvas, &query.thumbnail, &query.name, [GAP, top]);
-            canvas.frame([GAP, top, SIDE, SIDE], 3, ASKED);
-            for (place, answer) in (0_u32..).zip(&query.answers) {
-                let left = GAP + SIDE + PAUSE + place * (SIDE + GAP);
-                self.answer(&mut canvas, answer, [left, top]);
+        // Queries with several lines are set apart from the next.
+        let apart = |lines: &[Line<'_>]| if lines.len() > 1 { PAUSE } else { 0 };
+        let heights = shown
+            .iter()
+            .map(|(_, lines)| lines.len() as u32 * row + apart(lines));
+        let mut canvas = Canvas::new(width, GAP + heights.sum::<u32>(), GROUND);
+        let mut top = GAP;
+        for (query, lines) in &shown {
+            square(&mut canvas, &query.thumbnail, &query.name, [GAP, top + CAPTION]);
+            canvas.frame([GAP, top + CAPTION, SIDE, SIDE], 3, ASKED);
+            let first = GAP + SIDE + PAUSE;
+            let several = lines.len() > 1 || query.strips.len() > 1;
+            if several {
+                canvas.text(&cut(&query.name, SIDE), GAP, top + 4, 2, WORDS);
             }
+            for line in lines {
+                let left = if several { first } else { GAP };
+                canvas.text(
+                    &cut(&line.caption, width.saturating_sub(left + GAP)),
+                    left,
+                    top + 4,
+                    2,
+                    WORDS,
+                );
+                for (place, answer) in (0_u32..).zip(line.answers) {
+                    self.answer(&mut canvas, answer, [first + place * (SIDE + GAP), top + CAPTION]);
+                }
+                top += row;
+            }
+            top += apart(lines);
         }
         canvas.picture().clone()
     }
@@ -100,12 +122,36 @@ impl Strips {
     }
 }
 
-/// The query's name, and how good its answers are.
-fn caption(query: &QuerySection) -> String {
-    match query.average_precision {
-        Some(precision) => format!("{}   AP {precision:.3}", query.name),
-        None => query.name.clone(),
+/// One line of answers, and the words above it.
+struct Line<'a> {
+    caption: String,
+    answers: &'a [Answer],
+}
+
+/// A line a ranking; one where all rankings give the same answers. Several have the query's name on their left.
+fn lines(query: &QuerySection) -> Vec<Line<'_>> {
+    fn line(caption: String, strip: &Strip) -> Line<'_> {
+        Line {
+            caption: match strip.average_precision {
+                Some(precision) => format!("{caption}   AP {precision:.3}"),
+                None => caption,
+            },
+            answers: &strip.answers,
+        }
     }
+    let mut lines: Vec<Line<'_>> = match query.strips.as_slice() {
+        [only] => return vec![line(query.name.clone(), only)],
+        all => all.iter().map(|strip| line(strip.label.clone(), strip)).collect(),
+    };
+    if let (Some(last), (_, Some(gain))) = (lines.last_mut(), query.precisions()) {
+        last.caption += &format!("   {gain:+.3}");
+    }
+    if query.stays() {
+        let captions: Vec<String> = lines.iter().map(|line| line.caption.clone()).collect();
+        lines.drain(1..);
+        lines[0].caption = format!("the same:   {}", captions.join(",   "));
+    }
+    lines
 }
 
 /// A text without what does not fit into that many pixels at size 2.
@@ -139,8 +185,9 @@ mod tests {
     fn strips(mark: Mark) -> Strips {
         let grey = encode::jpeg(Canvas::new(192, 96, [128; 3]).picture(), 90).unwrap();
         let answer = |verdict| Answer {
-            name: "a".into(),
+            name: format!("{verdict:?}"),
             score: None,
+            steps: Vec::new(),
             verdict,
             distractor: false,
             thumbnail: grey.clone(),
@@ -149,13 +196,16 @@ mod tests {
             queries: vec![QuerySection {
                 query: 0,
                 name: "q.jpg".into(),
-                average_precision: Some(0.5),
                 judged: true,
                 boxed: false,
                 thumbnail: Vec::new(),
-                answers: [Verdict::Right, Verdict::Wrong, Verdict::Junk, Verdict::Unjudged]
-                    .map(answer)
-                    .to_vec(),
+                strips: vec![Strip {
+                    label: String::new(),
+                    average_precision: Some(0.5),
+                    answers: [Verdict::Right, Verdict::Wrong, Verdict::Junk, Verdict::Unjudged]
+                        .map(answer)
+                        .to_vec(),
+                }],
             }],
             mark,
         }
@@ -181,6 +231,32 @@ mod tests {
         assert_eq!(at(&dotted, 0, SIDE - 16, 16), colour(Verdict::Right).unwrap());
         assert_eq!(at(&dotted, 0, 2, 20), EMPTY);
         assert!(strips(Mark::Dot).to_png().unwrap().starts_with(b"\x89PNG"));
+    }
+
+    #[test]
+    fn rankings_stand_one_above_the_other_unless_they_are_the_same() {
+        let mut drawing = strips(Mark::Frame);
+        let one = drawing.draw();
+        let mut after = drawing.queries[0].strips[0].clone();
+        drawing.queries[0].strips.push(after.clone());
+        assert!(drawing.queries[0].stays());
+        assert_eq!(drawing.draw().height, one.height);
+        after.answers.swap(0, 1);
+        drawing.queries[0].strips[1] = after;
+        let two = drawing.draw();
+        assert_eq!(
+            (two.width, two.height),
+            (one.width, one.height + CAPTION + SIDE + GAP + PAUSE)
+        );
+        // The right answer was first and is second.
+        let (first, below) = (GAP + SIDE + PAUSE, CAPTION + SIDE + GAP);
+        let frame = |place: u32, down: u32| {
+            two.pixel(first + place * (SIDE + GAP) + 2, GAP + CAPTION + down + 90)
+                .unwrap()
+        };
+        let right = colour(Verdict::Right).unwrap();
+        assert_eq!((frame(0, 0), frame(1, below)), (right, right));
+        assert_ne!(frame(1, 0), right);
     }
 
     #[test]
