@@ -4,14 +4,13 @@
 
 use crate::neighbour_settings::expansion;
 use crate::rescore::{product, rescore};
+use crate::whole::MOST_IMAGES;
 use crate::{Gallery, Progress, Rankings, RerankError, Reranker, Settings, SettingsError, neighbours_remark};
 use rayon::prelude::*;
 use sightline_descriptor::Expansion;
 use sightline_search::Rows;
 
 const NAME: &str = "dba";
-/// Databases up to this many images are augmented as a whole.
-const MOST_WHOLE: usize = 120_000;
 /// First answers of each query that are augmented otherwise.
 const TOP: usize = 100;
 /// Images that are augmented at once.
@@ -48,7 +47,7 @@ impl Dba {
 
     /// The first answers of each query that are augmented; none where the whole database is.
     fn first_answers(&self, images: usize, distractors: usize) -> Option<usize> {
-        let whole = images <= MOST_WHOLE && distractors == 0;
+        let whole = images <= MOST_IMAGES && distractors == 0;
         self.top.or((!whole).then_some(TOP))
     }
 }

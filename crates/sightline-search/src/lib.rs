@@ -20,6 +20,7 @@
 //! ```
 
 mod error;
+mod inner_products;
 mod kernels;
 mod kmeans;
 mod knn_graph;
@@ -34,6 +35,7 @@ mod tiles;
 mod top_k;
 
 pub use error::SearchError;
+pub use inner_products::inner_products;
 pub use kernels::Kernel;
 pub use kmeans::{
     Iteration, KMeansError, KMeansForm, KMeansReport, KMeansSettings, KMeansStart, KMeansState, Points,
