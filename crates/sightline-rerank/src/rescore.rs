@@ -29,6 +29,15 @@ pub(crate) fn by_score(a: &Hit, b: &Hit) -> std::cmp::Ordering {
         .then(a.index.cmp(&b.index))
 }
 
+/// Places by falling score, NaN last; equal ones keep their order.
+pub(crate) fn falling(scores: &[f64], mut places: Vec<usize>) -> Vec<usize> {
+    places.sort_by(|a, b| {
+        let (a, b) = (scores[*a], scores[*b]);
+        b.partial_cmp(&a).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
+    });
+    places
+}
+
 /// The inner product of two descriptors, summed in 64 bits.
 pub(crate) fn product(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()

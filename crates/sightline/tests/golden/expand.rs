@@ -53,7 +53,7 @@ pub(crate) fn whole(value: &Json) -> Result<usize, String> {
     Ok(value.as_u64().ok_or(format!("{value} is no whole number"))? as usize)
 }
 
-fn expansion(params: &Json) -> Result<Expansion, String> {
+pub(crate) fn expansion(params: &Json) -> Result<Expansion, String> {
     Ok(Expansion {
         k: whole(&params["k"])?,
         alpha: whole(&params["alpha"])? as u32,
