@@ -1,7 +1,9 @@
 //! From a text such as `csa:weights=W.pth` to a stage of re-ranking.
 
 use crate::Error;
-use sightline_rerank::{Aqe, Dba, Diffusion, Reranker, Settings, SettingsError, Spatial};
+use sightline_rerank::{
+    Aqe, Dba, Diffusion, KReciprocal, LocalMix, Reranker, Settings, SettingsError, Spatial, SuperGlobal,
+};
 
 /// What opening a stage may need.
 #[derive(Clone, Debug)]
@@ -32,7 +34,15 @@ pub enum StageError {
 }
 
 /// Every method of [`open_stage`].
-pub const METHODS: &[&str] = &["aqe", "dba", "diffusion", "spatial"];
+pub const METHODS: &[&str] = &[
+    "aqe",
+    "dba",
+    "diffusion",
+    "k-reciprocal",
+    "mix",
+    "spatial",
+    "superglobal",
+];
 
 /// Opens the stage `METHOD` or `METHOD:KEY=VALUE,KEY=VALUE`; what is not given is as published.
 ///
@@ -49,10 +59,25 @@ pub fn open_stage(text: &str, options: &StageOptions) -> Result<Box<dyn Reranker
             rest,
             Diffusion::KEYS,
         )?)?),
+        "k-reciprocal" => Box::new(KReciprocal::from_settings(&Settings::read(
+            "k-reciprocal",
+            rest,
+            KReciprocal::KEYS,
+        )?)?),
+        "mix" => Box::new(LocalMix::from_settings(&Settings::read(
+            "mix",
+            rest,
+            LocalMix::KEYS,
+        )?)?),
         "spatial" => Box::new(Spatial::from_settings(&Settings::read(
             "spatial",
             rest,
             Spatial::KEYS,
+        )?)?),
+        "superglobal" => Box::new(SuperGlobal::from_settings(&Settings::read(
+            "superglobal",
+            rest,
+            SuperGlobal::KEYS,
         )?)?),
         other => {
             return Err(StageError::Unknown {
