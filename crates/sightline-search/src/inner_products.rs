@@ -2,7 +2,7 @@
 
 use crate::kernels::Runnable;
 use crate::rows::check_pair;
-use crate::scan::{Plan, scan, spread};
+use crate::scan::{Group, Plan, spread};
 use crate::{Kernel, Rows, SearchError};
 
 /// The inner products `[q, n]` of `queries` `[q, dim]` with `rows` `[n, dim]`, with the bits that a search gives them.
@@ -28,7 +28,8 @@ pub fn inner_products(queries: Rows<'_>, rows: Rows<'_>) -> Result<Vec<f32>, Sea
         |group, part| {
             let (width, start) = (part.len(), part.start);
             let mut products = vec![0.0; group.len() * width];
-            scan(kernel, &queries, group, &rows, part, |query, first, scores| {
+            let group = Group::new(&queries, group);
+            group.scan(kernel, &rows, part, |query, first, scores| {
                 let place = query * width + first - start;
                 products[place..place + scores.len()].copy_from_slice(scores);
             });
