@@ -20,6 +20,8 @@ pub mod together;
 mod answers;
 mod nearest;
 mod stage;
+#[cfg(test)]
+mod tests;
 
 use crate::{RerankError, Settings, SettingsError};
 use conjugate_gradients::Steps;

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 use sightline_search::KnnGraph;
+use std::ops::Range;
 
 /// `L = I - alpha S` of a graph of mutual neighbours, S its symmetrically normalised weights. Symmetric and positive definite.
 ///
@@ -56,11 +57,12 @@ impl Laplacian {
         let lists: Vec<Vec<(u32, f64)>> = (0..graph.count())
             .into_par_iter()
             .map(|row| {
-                let near = neighbours(graph, row, k);
-                let joined = near.filter(|(other, _)| {
-                    neighbours(graph, *other as usize, k).any(|(back, _)| back as usize == row)
+                let near = near(graph, row, k).filter(|at| graph.indices[*at] as usize != row);
+                let joined = near.filter(|at| {
+                    let back = self::near(graph, graph.indices[*at] as usize, k);
+                    graph.indices[back].contains(&(row as u32))
                 });
-                let weighed = joined.map(|(other, similarity)| (other, weight(similarity)));
+                let weighed = joined.map(|at| (graph.indices[at], weight(graph.similarities[at])));
                 weighed.filter(|(_, weight)| *weight > 0.0).collect()
             })
             .collect();
@@ -144,9 +146,13 @@ impl Laplacian {
     }
 }
 
-/// The neighbours of a row without itself: the first `k` of its list, itself counted as the first of them.
-fn neighbours(graph: &KnnGraph, row: usize, k: usize) -> impl Iterator<Item = (u32, f32)> {
-    let others = graph.list(row).filter(move |hit| hit.index != row);
-    let others = others.take(k.saturating_sub(1));
-    others.map(|hit| (hit.index as u32, hit.score))
+/// Where the first `k` of a row's list are, itself counted among them even where duplicates have pushed it out.
+fn near(graph: &KnnGraph, row: usize, k: usize) -> Range<usize> {
+    let start = row * graph.k;
+    let first = start..start + k.min(graph.k);
+    if graph.indices[first.clone()].contains(&(row as u32)) {
+        first
+    } else {
+        start..first.end.min(start + k.saturating_sub(1))
+    }
 }

@@ -74,24 +74,25 @@ impl<'a> OfflineRows<'a> {
         self.seen.clear();
         self.seen.push(first);
         self.places[first as usize] = 0;
-        self.entries.clear();
         self.starts.clear();
         self.starts.push(0);
-        let mut next = 0;
-        while let Some(image) = self.seen.get(next) {
-            for (column, value) in self.laplacian.row(*image as usize) {
+        let mut end = 0;
+        while let Some(image) = self.seen.get(self.starts.len() - 1) {
+            let row = self.laplacian.row(*image as usize);
+            if self.entries.len() < end + row.len() {
+                self.entries.resize(end + row.len(), (0, 0.0));
+            }
+            for (column, value) in row {
                 let place = &mut self.places[column as usize];
-                if *place == OUTSIDE {
-                    continue;
-                }
                 if *place == UNSEEN {
                     *place = self.seen.len() as u32;
                     self.seen.push(column);
                 }
-                self.entries.push((*place, value as f32));
+                // Written over by the next where it is outside: a processor cannot guess which are.
+                self.entries[end] = (*place, value as f32);
+                end += usize::from(*place != OUTSIDE);
             }
-            self.starts.push(self.entries.len());
-            next += 1;
+            self.starts.push(end);
         }
     }
 }

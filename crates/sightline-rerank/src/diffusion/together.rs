@@ -2,7 +2,7 @@
 
 use super::answers::{Answers, excluded_of};
 use super::laplacian::Laplacian;
-use super::nearest::{graph, truncated, worthwhile};
+use super::nearest::{graph_with_front, truncated};
 use super::offline::{OfflineRows, normalise};
 use super::{Diffusion, NAME};
 use crate::{Gallery, Progress, RerankError};
@@ -30,8 +30,7 @@ pub fn search(
 ) -> Result<Vec<Vec<Hit>>, RerankError> {
     let before = queries.count();
     let all = Gallery::new(queries, gallery.sets())?;
-    let stored = stored.filter(|_| before == 0);
-    let graph = graph(&all, worthwhile(all.count(), how.kd, how.n_trunc), stored)?;
+    let graph = graph_with_front(queries, gallery, (how.kd, how.n_trunc), stored)?;
     let laplacian = how.offline_laplacian(&graph)?;
 
     let own: Vec<u32> = (0..before as u32).collect();
