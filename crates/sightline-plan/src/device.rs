@@ -1,6 +1,20 @@
 //! Choosing the runtime of an ONNX model by the name of a device.
 
-use crate::{Executor, LoadError, OnnxModel, RtenExecutor};
+use crate::{Executor, Kernel, LoadError, OnnxModel, Plan, RtenExecutor, TransformerExecutor};
+
+/// The quickest executor of a plan on the CPU, on `threads` threads: plans over tokens run with kernels of our own where this
+/// processor has instructions for them ([`TransformerExecutor`]), all others through `rten`.
+///
+/// # Errors
+/// When the plan names no output, or the runtime refuses it.
+pub fn plan_executor(plan: &Plan, threads: usize) -> Result<Box<dyn Executor>, LoadError> {
+    if Kernel::best() != Kernel::Portable
+        && let Some(executor) = TransformerExecutor::new(plan, threads)?
+    {
+        return Ok(Box::new(executor));
+    }
+    Ok(Box::new(RtenExecutor::new(plan, threads)?))
+}
 
 /// Whether a device's name is one of [`executor_on`]'s.
 pub fn is_onnx_device(device: &str) -> bool {

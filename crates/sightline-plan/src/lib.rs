@@ -27,6 +27,7 @@ mod backbone;
 mod device;
 mod executor;
 mod fold;
+mod kernels;
 mod onnx;
 mod onnx_framing;
 mod onnx_header;
@@ -37,10 +38,12 @@ mod plan;
 mod protobuf;
 mod rten_executor;
 mod tensor;
+mod transformer;
 
 pub use backbone::{Backbone, DESCRIPTOR, MapPooling, OutputPooling, PoolingNameError, TokenPooling};
-pub use device::{executor_on, is_onnx_device};
+pub use device::{executor_on, is_onnx_device, plan_executor};
 pub use executor::{Executor, LoadError, RunError, Runtime, check_batch};
+pub use kernels::Kernel;
 pub use onnx_header::{OnnxHeader, OnnxValue};
 pub use onnx_model::{OnnxFileError, OnnxModel};
 #[cfg(feature = "ort")]
@@ -48,3 +51,4 @@ pub use ort_executor::{OrtDevice, OrtExecutor};
 pub use plan::{Convolution, Interpolation, Operation, Plan, Region, Value, Window};
 pub use rten_executor::RtenExecutor;
 pub use tensor::{ShapeError, Tensor};
+pub use transformer::TransformerExecutor;
