@@ -2,6 +2,8 @@
 
 #[path = "csa/network.rs"]
 mod network;
+#[path = "csa/training.rs"]
+mod training;
 
 use crate::case::{Case, Outputs};
 
@@ -9,6 +11,9 @@ pub(crate) fn run(case: &Case) -> Result<Outputs, String> {
     match case.name.as_str() {
         "block" => network::block(case),
         name if name.starts_with("network_") => network::run(case),
+        "training_batch" => training::batch(case),
+        name if name.starts_with("train_") => training::train(case),
+        "schedule" => training::schedule(case),
         name => Err(format!("the harness does not know the case {name}")),
     }
 }
