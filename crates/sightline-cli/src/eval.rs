@@ -96,6 +96,11 @@ pub(crate) fn evaluate(args: &EvalArgs, threads: usize, screen: &Screen) -> anyh
     let options = StageOptions {
         device: args.model.device.clone(),
         threads,
+        images: dataset.images.clone(),
+        queries: match dataset.gallery_queries_itself() {
+            true => dataset.images.clone(),
+            false => dataset.queries.iter().map(|query| query.name.clone()).collect(),
+        },
     };
     let mut chain = rerank_choice::chain(&rerank_choice::typed(&args.rerank), &options)?;
     let rules = rules(args, &dataset)?;

@@ -73,14 +73,16 @@ pub(crate) fn run(args: &SearchArgs, threads: usize, screen: &Screen) -> anyhow:
         return Err(usage("-k 0 asks for no answers"));
     }
     model_choice::check(&args.model, &args.recipe)?;
-    let options = StageOptions {
+    let set = args.features.as_ref().map(DescriptorSet::open).transpose()?;
+    let stages = StageOptions {
         device: args.model.device.clone(),
         threads,
+        images: set.as_ref().map_or(Vec::new(), |set| set.names().to_vec()),
+        queries: Vec::new(),
     };
-    let mut chain = rerank_choice::chain(&rerank_choice::typed(&args.rerank), &options)?;
+    let mut chain = rerank_choice::chain(&rerank_choice::typed(&args.rerank), &stages)?;
     let local = LocalQuery::describe(args, &chain, threads, screen)?;
     let model = model_choice::model(&args.model, screen)?;
-    let set = args.features.as_ref().map(DescriptorSet::open).transpose()?;
     // A plain set is whitened after it was opened, and the query with it, after it was described as the set was.
     let plain = set.as_ref().filter(|set| !says_whitened(set));
     let options = match plain {

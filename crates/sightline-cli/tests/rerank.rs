@@ -111,3 +111,61 @@ fn wrong_stages_are_named_before_anything_is_described() {
     wrong("--rerank spatial").complains("--rerank-features");
     wrong("--rerank aqe:k=2,alpha=1 --shortlist 0").complains("--shortlist");
 }
+
+#[test]
+fn rankings_of_two_models_become_one() {
+    let place = described();
+    place.extract_sides("npy", "--size 64");
+    let fused = |more: &str| {
+        eval(
+            &place,
+            &format!("--rerank fusion:features=db.npy,query-features=q.npy,{more}"),
+        )
+    };
+    let other = place
+        .run("eval --dataset gnd.json --features db.npy --query-features q.npy --json -")
+        .ends(0)
+        .json();
+    let plain = eval(&place, "");
+    assert_ne!(other["queries"], plain["queries"]);
+    assert_eq!(fused("weights=1,0")["queries"], plain["queries"]);
+    assert_eq!(fused("weights=0,1")["queries"], other["queries"]);
+    assert_eq!(fused("weights=0,1,form=rank")["queries"], other["queries"]);
+    assert_ne!(fused("form=rank,k=10")["queries"], plain["queries"]);
+    let wrong = |more: &str, code| place.run(&format!("{EVAL} --rerank fusion{more}")).ends(code);
+    wrong("", 2).complains("fusion needs features");
+    wrong(":features=db.npy", 3).complains("query-features=");
+    wrong(":features=q.npy,query-features=q.npy", 3).complains("has no descriptor of");
+    wrong(":features=db.npy,query-features=q.npy,weights=1", 2).complains("2 numbers");
+}
+
+#[test]
+fn every_method_runs_on_every_kind_of_source() {
+    let place = described();
+    for method in [
+        "k-reciprocal:k1=5,k2=3",
+        "k-reciprocal:k1=4,k2=1,lambda=0.1,top=12",
+        "diffusion:kd=5",
+        "diffusion:kd=5,kq=3,form=paper",
+        "diffusion:kd=5,kq=3,form=online",
+        "diffusion:kd=4,kq=2,form=online,top=15",
+        "superglobal:m=20,k=2",
+    ] {
+        let of = |more: &str| eval(&place, &format!("--rerank {method} {more}"));
+        let found = of("");
+        let map = found["metrics"]["mAP"].as_f64().unwrap();
+        assert!(map > 0.2, "{method}: {map}");
+        assert_eq!(found["queries"], of("--threads 1")["queries"], "{method}");
+        of("--distractors q.safetensors");
+        of("--rerank-junk before");
+        let answers = place
+            .run_seeded(&format!(
+                "search --features db.safetensors pictures/scene02_query.png --json -k 5 --rerank {method}"
+            ))
+            .ends(0)
+            .json();
+        let answers = answers["answers"].as_array().unwrap();
+        assert_eq!(answers.len(), 5, "{method}");
+        assert!(answers[0]["stages"].as_array().unwrap().len() == 2, "{method}");
+    }
+}

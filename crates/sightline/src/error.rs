@@ -223,6 +223,20 @@ pub enum Error {
         /// A name that was looked for.
         wanted: String,
     },
+    /// Another model's descriptors without those of the queries.
+    #[error("{} holds another model's images, and nothing says where its queries are: name them with query-features=FILE.", .set.display())]
+    FusedQueries {
+        /// The set.
+        set: PathBuf,
+    },
+    /// Another model's descriptors that lack a picture.
+    #[error("{} has no descriptor of {name}, so its ranking cannot be fused: describe all pictures with both models.", .set.display())]
+    FusedLacks {
+        /// The set.
+        set: PathBuf,
+        /// The picture.
+        name: String,
+    },
     /// A set without names must have as many rows as there are pictures.
     #[error("{} has no names and {rows} rows, where the data set has {wanted} pictures: rows and pictures cannot meet.", .set.display())]
     NamelessSet {

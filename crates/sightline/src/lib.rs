@@ -18,6 +18,7 @@
 pub mod bench;
 mod error;
 mod evaluation;
+mod fused;
 mod local_evaluation;
 pub mod report;
 mod reranked;

@@ -1,8 +1,10 @@
 //! From a text such as `csa:weights=W.pth` to a stage of re-ranking.
 
 use crate::Error;
+use crate::fused::fused_model;
 use sightline_rerank::{
-    Aqe, Dba, Diffusion, KReciprocal, LocalMix, Reranker, Settings, SettingsError, Spatial, SuperGlobal,
+    Aqe, Dba, Diffusion, Fusion, KReciprocal, LocalMix, Reranker, Settings, SettingsError, Spatial,
+    SuperGlobal,
 };
 
 /// What opening a stage may need.
@@ -12,6 +14,10 @@ pub struct StageOptions {
     pub device: String,
     /// Number of threads of networks on the CPU (0: one a core).
     pub threads: usize,
+    /// Names of the images that are searched, in order, by which another model's descriptors are found; empty where those are in the right order.
+    pub images: Vec<String>,
+    /// The same of the queries.
+    pub queries: Vec<String>,
 }
 
 /// Why a text is no stage.
@@ -38,6 +44,7 @@ pub const METHODS: &[&str] = &[
     "aqe",
     "dba",
     "diffusion",
+    "fusion",
     "k-reciprocal",
     "mix",
     "spatial",
@@ -50,7 +57,6 @@ pub const METHODS: &[&str] = &[
 /// When there is no such method or key, a value does not fit, or a file that is named cannot be read.
 pub fn open_stage(text: &str, options: &StageOptions) -> Result<Box<dyn Reranker>, StageError> {
     let (method, rest) = text.split_once(':').unwrap_or((text, ""));
-    let _ = options;
     Ok(match method.trim() {
         "aqe" => Box::new(Aqe::from_settings(&Settings::read("aqe", rest, Aqe::KEYS)?)?),
         "dba" => Box::new(Dba::from_settings(&Settings::read("dba", rest, Dba::KEYS)?)?),
@@ -59,6 +65,13 @@ pub fn open_stage(text: &str, options: &StageOptions) -> Result<Box<dyn Reranker
             rest,
             Diffusion::KEYS,
         )?)?),
+        "fusion" => {
+            let settings = Settings::read("fusion", rest, Fusion::KEYS)?;
+            let open = |files| fused_model(&files, &options.images, &options.queries);
+            let models = Fusion::files(&settings)?.into_iter().map(open);
+            let models = models.collect::<Result<Vec<_>, Error>>()?;
+            Box::new(Fusion::from_settings(&settings, models)?)
+        }
         "k-reciprocal" => Box::new(KReciprocal::from_settings(&Settings::read(
             "k-reciprocal",
             rest,
