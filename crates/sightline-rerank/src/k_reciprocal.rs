@@ -8,15 +8,13 @@ mod joint;
 mod lists;
 
 use crate::rescore::{by_score, rescore};
-use crate::whole::{MOST_IMAGES, places};
+use crate::whole::{TOP, first_answers, places};
 use crate::{Gallery, Progress, Rankings, RerankError, Reranker, Settings, SettingsError, neighbours_remark};
 use joint::Joint;
 use rayon::prelude::*;
 use sightline_search::{Hit, Rows, SearchError};
 
 const NAME: &str = "k-reciprocal";
-/// First answers of each query that are encoded where a collection is not taken as a whole.
-const TOP: usize = 1000;
 /// Queries whose distances to all images are held at once.
 const QUERIES_AT_ONCE: usize = 64;
 
@@ -100,7 +98,7 @@ impl KReciprocal {
     /// # Errors
     /// When descriptors do not fit each other.
     pub fn distances(&self, queries: Rows<'_>, gallery: &Gallery<'_>) -> Result<Vec<f32>, SearchError> {
-        Joint::new(self, queries, gallery)?.distances(0..queries.count())
+        Joint::new(self, queries, gallery, None)?.distances(0..queries.count())
     }
 
     /// Entries of a candidate's list, itself among them.
@@ -111,8 +109,9 @@ impl KReciprocal {
         half + 1 + usize::from(python && self.k1 % 2 == 1 && half % 2 == 1)
     }
 
+    /// First answers of each query that are encoded; none where the whole collection is.
     fn first_answers(&self, images: usize) -> Option<usize> {
-        self.top.or((images > MOST_IMAGES).then_some(TOP))
+        first_answers(self.top, images, TOP)
     }
 }
 
@@ -136,7 +135,7 @@ impl Reranker for KReciprocal {
 
     fn reach(&self, images: usize, queries: usize) -> usize {
         match self.first_answers(images) {
-            Some(top) => top.min(images),
+            Some(top) => top,
             None => places(images, queries),
         }
     }
@@ -178,7 +177,8 @@ impl Reranker for KReciprocal {
                 progress(NAME, query as u64 + 1, count as u64);
             }
         } else {
-            let joint = Joint::new(self, queries, &gallery)?;
+            let stored = rankings.neighbours.filter(|_| rankings.augmented.is_none());
+            let joint = Joint::new(self, queries, &gallery, stored)?;
             for first in (0..count).step_by(QUERIES_AT_ONCE) {
                 let some = first..count.min(first + QUERIES_AT_ONCE);
                 let distances = joint.distances(some.clone())?;

@@ -1,21 +1,14 @@
 //! Diffusion as a stage of re-ranking.
 
 use super::{Diffusion, FORMS, Form, NAME, online, paper, together};
+use crate::whole::{MOST_IMAGES, TOP, first_answers, places};
 use crate::{Gallery, Progress, Rankings, RerankError, Reranker, neighbours_remark};
 use serde_json::{Value, json};
 use sightline_search::{Hit, KnnGraph, Rows};
 use std::collections::HashSet;
 
-/// Galleries of so many images are diffused over as a whole, as published.
-const WHOLE_IMAGES: usize = 120_000;
-/// First answers that take part above that.
-const TOP: usize = 1000;
-/// The same online: the early truncation of ahmetius/diffusion-retrieval (`run_test.m`).
+/// First answers that take part in large galleries: the early truncation of ahmetius/diffusion-retrieval (`run_test.m`).
 const ONLINE_TOP: usize = 10_000;
-/// Answers of all queries together up to which the whole gallery keeps the order of the stage before.
-const ANSWERS: usize = 32_000_000;
-/// First answers of each query that keep it above that.
-const FIRST: usize = 1000;
 
 impl Reranker for Diffusion {
     fn name(&self) -> &'static str {
@@ -27,7 +20,7 @@ impl Reranker for Diffusion {
         let top = match self.top {
             Some(top) => json!(top),
             None => json!(format!(
-                "all up to {WHOLE_IMAGES} images, {} above",
+                "all up to {MOST_IMAGES} images, {} above",
                 self.default_top()
             )),
         };
@@ -45,8 +38,7 @@ impl Reranker for Diffusion {
     fn reach(&self, images: usize, queries: usize) -> usize {
         match self.top(images) {
             Some(top) => top,
-            None if images.saturating_mul(queries) <= ANSWERS => images,
-            None => FIRST.min(images),
+            None => places(images, queries),
         }
     }
 
@@ -102,12 +94,7 @@ impl Diffusion {
 
     /// First answers that take part; none where the whole gallery does.
     fn top(&self, images: usize) -> Option<usize> {
-        let top = match self.top {
-            Some(top) => top,
-            None if images <= WHOLE_IMAGES => images,
-            None => self.default_top(),
-        };
-        Some(top).filter(|top| *top < images)
+        first_answers(self.top, images, self.default_top())
     }
 
     fn search(

@@ -5,7 +5,7 @@ use super::encoding::{Sparse, encode};
 use super::lists::Lists;
 use crate::Gallery;
 use rayon::prelude::*;
-use sightline_search::{Rows, SearchError, inner_products};
+use sightline_search::{KnnGraph, Rows, SearchError, inner_products};
 use std::ops::Range;
 
 /// Queries and images as one set, and what their rows are made of.
@@ -20,13 +20,16 @@ pub(super) struct Joint<'a> {
 }
 
 impl<'a> Joint<'a> {
+    /// `stored`: the neighbours of the images, where they are known.
     pub(super) fn new(
         how: &KReciprocal,
         queries: Rows<'a>,
         images: &'a Gallery<'a>,
+        stored: Option<&KnnGraph>,
     ) -> Result<Self, SearchError> {
         let rows = Gallery::new(queries, images.sets())?;
-        let lists = Lists::new(&rows, how.k1.saturating_add(1).max(how.k2))?;
+        let longest = how.k1.saturating_add(1).max(how.k2);
+        let lists = Lists::new(&rows, queries, images, longest, stored)?;
         let encoded = encode(how, &rows, &lists);
         let images_by_row = encoded.inverted(queries.count());
         Ok(Self {

@@ -2,7 +2,7 @@
 
 use crate::Gallery;
 use rayon::prelude::*;
-use sightline_search::{Rows, SearchError, knn_graph, top_k_among};
+use sightline_search::{KnnGraph, Rows, SearchError, knn_graph, top_k_among};
 
 /// Descriptors whose squared lengths are this near to 1 are ordered by their inner products.
 const UNIT: f64 = 1e-5;
@@ -24,8 +24,15 @@ pub(super) struct Lists {
 }
 
 impl Lists {
-    /// The `k` nearest rows of each.
-    pub(super) fn new(rows: &Gallery<'_>, k: usize) -> Result<Self, SearchError> {
+    /// The `k` nearest rows of each of `queries` and, behind them, `images`, both of which are `rows`. `stored`: the neighbours of the images
+    /// alone, used where there are enough of them and rows are of unit length.
+    pub(super) fn new(
+        rows: &Gallery<'_>,
+        queries: Rows<'_>,
+        images: &Gallery<'_>,
+        k: usize,
+        stored: Option<&KnnGraph>,
+    ) -> Result<Self, SearchError> {
         let (count, dim) = (rows.count(), rows.dim());
         let squares: Vec<f64> = (0..count)
             .into_par_iter()
@@ -37,27 +44,31 @@ impl Lists {
                 },
             )
             .collect();
-        let wanted = k.saturating_add(MORE).min(count);
         let unit = squares.iter().all(|square| (square - 1.0).abs() <= UNIT);
-        let (candidates, furthest) = match unit {
-            true => {
-                let graph = knn_graph(rows.sets(), wanted)?;
-                let lowest = graph.lowest.iter().zip(&squares);
-                // The furthest row is of unit length too.
-                let furthest = lowest.map(|(lowest, square)| square + 1.0 - 2.0 * f64::from(*lowest));
-                (graph.indices, furthest.collect())
-            }
-            false => of_any_length(rows, &squares, wanted)?,
+        let wanted = k.saturating_add(MORE).min(count);
+        let fitting = stored.filter(|graph| graph.count() == images.count() && graph.k >= k);
+        let (each, candidates, furthest) = if unit {
+            let graph = match fitting {
+                Some(graph) => graph.with_front(queries, images.sets())?,
+                None => knn_graph(rows.sets(), wanted)?,
+            };
+            let lowest = graph.lowest.iter().zip(&squares);
+            // The furthest row is of unit length too.
+            let furthest = lowest.map(|(lowest, square)| square + 1.0 - 2.0 * f64::from(*lowest));
+            (graph.k, graph.indices, furthest.collect())
+        } else {
+            let (candidates, furthest) = of_any_length(rows, &squares, wanted)?;
+            (wanted, candidates, furthest)
         };
         let k = k.min(count);
         let of_row = |(row, other): &mut (Vec<f32>, Vec<f32>), index: usize| {
             rows.read(index, row);
-            let candidates = &candidates[index * wanted..(index + 1) * wanted];
+            let candidates = &candidates[index * each..(index + 1) * each];
             let distance = |candidate: &u32| {
                 rows.read(*candidate as usize, other);
                 (squared_distance(row, other), *candidate)
             };
-            let mut list: Vec<(f64, u32)> = candidates.iter().map(distance).collect();
+            let mut list: Vec<(f64, u32)> = candidates.iter().take(wanted).map(distance).collect();
             list.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
             list.truncate(k);
             list.into_iter().map(|(_, index)| index).collect::<Vec<u32>>()
