@@ -3,6 +3,7 @@
 //! Every project saves its own layout; this module knows them (each from the code that writes it) and gives one
 //! form. It looks, it does not convert weights: tensors stay views of the file.
 
+mod csa;
 mod how;
 mod keras;
 mod names;
@@ -142,7 +143,10 @@ pub fn recognise(value: &Value) -> Recognised {
     let state_dict = keras::to_torch(state_dict);
     let all = names::Names::of(&state_dict);
     let project = projects::project(value, &all);
-    let options = projects::options(project, value);
+    let options = match project {
+        Project::Csa => csa::options(&state_dict),
+        _ => projects::options(project, value),
+    };
     let trunk = all.trunk();
     let architecture = projects::architecture(project, &options, &all, trunk.as_ref());
     Recognised {
@@ -336,6 +340,51 @@ mod tests {
             assert_eq!(known.project, Project::Token);
             assert_eq!(known.architecture.as_deref(), name);
         }
+    }
+
+    #[test]
+    fn the_shapes_say_the_sizes_of_csas_network() {
+        let tensor = |shape: &[usize]| {
+            let values = vec![0.0; shape.iter().product()];
+            Value::Tensor(Arc::new(Tensor::from_f32(shape.to_vec(), &values).unwrap()))
+        };
+        let mut state = vec![
+            ("module.topk_proj.weight", tensor(&[6, 10])),
+            ("module.blocks.0.norm1.weight", tensor(&[6])),
+            ("module.blocks.0.mlp.fc1.weight", tensor(&[24, 6])),
+            ("module.blocks.1.norm1.weight", tensor(&[6])),
+            ("module.blocks.3.norm1.weight", tensor(&[6])),
+        ];
+        let known = |state: &[(&'static str, Value)]| {
+            let epoch = ("epoch", Value::Int(100));
+            recognise(&Value::dict([
+                epoch,
+                ("state_dict", Value::dict(state.iter().cloned())),
+            ]))
+        };
+        let found = known(&state);
+        assert_eq!(found.project, Project::Csa);
+        assert_eq!(found.architecture.as_deref(), Some("csa"));
+        let options: Vec<(String, Option<i64>)> = found
+            .options
+            .iter()
+            .map(|(name, value)| (name.clone(), value.as_i64()))
+            .collect();
+        let want = [
+            ("embed_dim", 6),
+            ("depth", 2),
+            ("anchor_len", 10),
+            ("mlp_ratio", 4),
+        ];
+        for ((name, value), (want_name, want)) in options.iter().zip(want) {
+            assert_eq!((name.as_str(), *value), (want_name, Some(want)));
+        }
+        assert_eq!(found.options[4].1.as_bool(), Some(false));
+        assert_eq!(found.counters.len(), 1);
+        state.remove(2);
+        let found = known(&state);
+        assert_eq!((found.project, found.architecture), (Project::Csa, None));
+        assert!(found.options.is_empty());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `sightline model`: what is in a checkpoint, the same as safetensors, its network as ONNX, and published weights.
 
+mod csa;
 mod export;
 mod heads;
 mod onnx_summary;
@@ -28,17 +29,53 @@ pub(crate) fn run(command: &ModelCommand, threads: usize, screen: &Screen) -> an
             output,
             arch,
             input_size,
+            k,
             json,
         } => {
+            if csa::is_asked_for(file, arch.as_deref()) {
+                if input_size.is_some() {
+                    return Err(usage(
+                        "CSA's network takes no pictures: leave --input-size out; --k says for how many candidates.",
+                    ));
+                }
+                let wanted = csa::Wanted {
+                    file,
+                    arch: arch.as_deref(),
+                    k: *k,
+                    output,
+                    json: *json,
+                };
+                return csa::export(&wanted, worker_threads(threads));
+            }
+            if k.is_some() {
+                return Err(usage(
+                    "--k belongs to CSA's re-ranking network, and this is none; add --arch csa if it is.",
+                ));
+            }
             let network = ModelArgs {
                 model: Some(file.clone()),
                 arch: arch.clone(),
                 ..ModelArgs::default()
             };
-            export::onnx(&network, output, *input_size, *json, threads, screen)
+            export::onnx(
+                &network,
+                output,
+                *input_size,
+                *json,
+                worker_threads(threads),
+                screen,
+            )
         }
         ModelCommand::List { word, table } => list(word.as_deref(), table),
         ModelCommand::Pull(args) => pull::run(Kind::Models, args, screen),
+    }
+}
+
+/// Threads of a network: as many as asked for, or (0) one a core.
+fn worker_threads(threads: usize) -> usize {
+    match threads {
+        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        threads => threads,
     }
 }
 

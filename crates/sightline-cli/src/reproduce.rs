@@ -78,8 +78,7 @@ pub(crate) fn run(args: &ReproduceArgs, threads: usize, screen: &Screen) -> anyh
         };
         write(args, &text, &output)?;
         anyhow::bail!(
-            "The row {} was not evaluated: its figures come from local features, which takes the commands that are listed. Run them \
-             one after another.",
+            "The row {} was not evaluated: its figures take the commands that are listed. Run them one after another.",
             row.name
         );
     }
@@ -272,8 +271,16 @@ mod tests {
             );
             for figure in &row.published {
                 let most = if row.percent { 100.0 } else { 1.0 };
-                assert!(figure.number() > 0.0 && figure.number() < most, "{}", row.name);
+                assert!(figure.number() > 0.0 && figure.number() <= most, "{}", row.name);
                 let known: &[&str] = match row.dataset.as_str() {
+                    "roxford5k" | "rparis6k" if figure.metric.starts_with("mP@") => &[
+                        "mP@1-medium",
+                        "mP@5-medium",
+                        "mP@10-medium",
+                        "mP@1-hard",
+                        "mP@5-hard",
+                        "mP@10-hard",
+                    ],
                     "roxford5k" | "rparis6k" => &["mAP-easy", "mAP-medium", "mAP-hard"],
                     "oxford5k" | "paris6k" => &["mAP"],
                     _ => &["R@1", "R@2", "R@4", "R@8", "R@10", "R@100", "R@1000"],

@@ -3,6 +3,7 @@
 use crate::weights::Weights;
 use crate::{Architecture, ArchitectureError, fit};
 use sightline_checkpoint::Recognised;
+use sightline_checkpoint::recognise::Project;
 
 /// Why a checkpoint does not name its network.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
@@ -16,6 +17,12 @@ pub enum CheckpointError {
         /// Names of the architectures that would fit, those that use most of the file first.
         fitting: Vec<String>,
     },
+    /// The file holds a network that puts rankings in order.
+    #[error(
+        "The file holds CSA's network, which makes no descriptors of pictures: it re-ranks. Give it to `--rerank csa:weights=FILE`, \
+         and another model for the descriptors."
+    )]
+    Reranks,
     /// The file names a network that is not there.
     #[error("The file is one of {project}, but its network cannot be run: {error}")]
     Unavailable {
@@ -40,6 +47,9 @@ impl Architecture {
     /// # Errors
     /// When it names none (a plain state dict does not say what follows the trunk), or one that is not there.
     pub fn of_checkpoint(recognised: &Recognised) -> Result<Self, CheckpointError> {
+        if recognised.project == Project::Csa {
+            return Err(CheckpointError::Reranks);
+        }
         match &recognised.architecture {
             Some(name) => Self::parse(name).map_err(|error| CheckpointError::Unavailable {
                 project: recognised.project.name(),

@@ -188,6 +188,8 @@ pub struct CsaTraining {
 impl Csa {
     /// Name of the output in the plan of [`Csa::record`].
     pub const SCORES: &'static str = "scores";
+    /// Name of its input.
+    pub const AFFINITY: &'static str = "affinity";
 
     /// The network on the CPU, with the sizes that the weights say ([`CsaSizes::of`]). As in the original, what the file holds
     /// besides is not looked at; `feature_align`, which only training needs, may be missing.
@@ -347,7 +349,7 @@ impl Csa {
             recorder.output(&name, tokens);
         }
         recorder.output(Self::SCORES, scores);
-        recorder.finish()
+        Ok(recorder.finish()?.with_input_name(Self::AFFINITY))
     }
 }
 

@@ -150,6 +150,7 @@ impl Plan {
         }
         Self {
             channels: self.channels,
+            input: self.input,
             size: self.size,
             values,
             outputs: self

@@ -8,11 +8,9 @@ use std::collections::BTreeSet;
 
 const FLOAT: i64 = 1;
 const INT64: i64 = 7;
-/// Name of the input in every file written here.
-pub(crate) const INPUT: &str = "image";
 
 impl Plan {
-    /// The plan as the bytes of an ONNX file: one input `image` `[N, C, H, W]` with free N, free H and W unless
+    /// The plan as the bytes of an ONNX file: one input (`image`, unless [named otherwise](Plan::with_input_name)) `[N, C, H, W]` with free N, free H and W unless
     /// the plan is made for one size, and the plan's outputs under their names.
     pub fn to_onnx(&self) -> Vec<u8> {
         self.to_onnx_with(&[])
@@ -46,7 +44,7 @@ impl Plan {
             None => [Dimension::Named("H"), Dimension::Named("W")],
         };
         let input = [Dimension::Named("N"), Dimension::Known(self.channels)];
-        let input = value_info(INPUT, &[input, pixels].concat());
+        let input = value_info(self.input, &[input, pixels].concat());
         graph.message = graph.message.message(11, &input);
         for (name, value) in &self.outputs {
             let mut shape = vec![Dimension::Any; self.rank(*value)];
@@ -374,7 +372,7 @@ impl Graph<'_> {
 
     fn name(&self, value: Value) -> String {
         match self.plan.values.get(value.0) {
-            Some(Source::Input) | None => INPUT.to_owned(),
+            Some(Source::Input) | None => self.plan.input.to_owned(),
             Some(Source::Constant(_)) => format!("constant{}", value.0),
             Some(Source::Step(_)) => format!("value{}", value.0),
         }

@@ -2,6 +2,9 @@
 
 use crate::Tensor;
 
+/// Name of the input, unless it is given another.
+const INPUT: &str = "image";
+
 /// One value of a plan: its input, a constant, or what an operation yields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Value(pub(crate) usize);
@@ -196,6 +199,8 @@ pub enum Operation {
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub(crate) channels: usize,
+    /// What an ONNX file calls the input.
+    pub(crate) input: &'static str,
     /// Height and width of the input, where they are fixed.
     pub(crate) size: Option<[usize; 2]>,
     pub(crate) values: Vec<Source>,
@@ -207,6 +212,7 @@ impl Plan {
     pub fn new(channels: usize) -> (Self, Value) {
         let plan = Self {
             channels,
+            input: INPUT,
             size: None,
             values: vec![Source::Input],
             outputs: Vec::new(),
@@ -219,6 +225,12 @@ impl Plan {
         let (mut plan, input) = Self::new(channels);
         plan.size = Some(size);
         (plan, input)
+    }
+
+    /// The same plan with an input of that name, where it takes no pictures; an ONNX file calls it so.
+    #[must_use]
+    pub fn with_input_name(self, name: &'static str) -> Self {
+        Self { input: name, ..self }
     }
 
     /// Adds a constant.

@@ -9,6 +9,7 @@ pub mod diffusion;
 
 mod aqe;
 mod chain;
+mod csa;
 mod dba;
 mod error;
 mod explain;
@@ -27,6 +28,7 @@ mod whole;
 
 pub use aqe::Aqe;
 pub use chain::{Chain, Compares, Progress, Reranked, Reranker, Trace};
+pub use csa::{Csa, CsaSettings};
 pub use dba::Dba;
 pub use diffusion::Diffusion;
 pub use error::RerankError;

@@ -27,7 +27,7 @@ pub enum Error {
     },
     /// The file does not say its architecture.
     #[cfg(feature = "nn")]
-    #[error("{}: {source} Name one with --arch.", .path.display())]
+    #[error("{}: {source}{}", .path.display(), name_one(.source))]
     ArchitectureUnknown {
         /// The file.
         path: PathBuf,
@@ -46,6 +46,29 @@ pub enum Error {
         path: PathBuf,
         /// Which tensor, and what would fit.
         source: sightline_nn::LoadError,
+    },
+    /// The weights are not of CSA's network, or not of the one that was asked for.
+    #[cfg(feature = "nn")]
+    #[error("{}: {source}", .path.display())]
+    Csa {
+        /// The file.
+        path: PathBuf,
+        /// What is in the way.
+        source: sightline_nn::CsaError,
+    },
+    /// Another number of anchors than the weights have.
+    #[error(
+        "{} has {} anchors, and l={l} was asked for. Leave l out, or use weights that were trained with {l} anchors.",
+        .path.display(),
+        anchors
+    )]
+    CsaAnchors {
+        /// The file.
+        path: PathBuf,
+        /// Anchors of its network.
+        anchors: usize,
+        /// Those that were asked for.
+        l: usize,
     },
     /// The network could not be recorded as a plan.
     #[cfg(feature = "nn")]
@@ -265,4 +288,13 @@ pub enum Error {
         /// Its name.
         name: String,
     },
+}
+
+/// What one does about a checkpoint that does not name its network.
+#[cfg(feature = "nn")]
+fn name_one(source: &sightline_nn::CheckpointError) -> &'static str {
+    match source {
+        sightline_nn::CheckpointError::Reranks => "",
+        _ => " Name one with --arch.",
+    }
 }

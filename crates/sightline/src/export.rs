@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use sightline_checkpoint::formula;
 use sightline_checkpoint::recognise::Preprocess;
 use sightline_nn::Head;
-use sightline_plan::{Executor, OnnxHeader, RtenExecutor, Tensor};
+use sightline_plan::{Executor, OnnxHeader, RtenExecutor, Runtime, Tensor};
 
 /// Name of the metadata text (`metadata_props`) that holds [`ExportFacts`] as JSON.
 const KEY: &str = "sightline";
@@ -78,6 +78,31 @@ pub struct ExportCheck {
 }
 
 impl ExportCheck {
+    /// What a file computed, `got`, beside what the network did, on an input of that height and width.
+    pub(crate) fn compare(input: [usize; 2], runtime: &Runtime, got: &[f32], want: &[f32]) -> Self {
+        let pairs = || got.iter().zip(want).map(|(got, want)| (*got, *want));
+        let dot = |a: &[f32], b: &[f32]| -> f64 {
+            a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+        };
+        let largest = |values: &mut dyn Iterator<Item = f32>| {
+            // `max` drops a NaN, but what is no number must show.
+            values.fold(0.0_f32, |most, value| {
+                if value > most || value.is_nan() {
+                    value
+                } else {
+                    most
+                }
+            })
+        };
+        Self {
+            picture: input,
+            runtime: format!("{} {}", runtime.name, runtime.version),
+            largest_difference: largest(&mut pairs().map(|(got, want)| (got - want).abs())),
+            largest_value: largest(&mut want.iter().map(|want| want.abs())),
+            cosine: dot(got, want) / (dot(got, got) * dot(want, want)).sqrt(),
+        }
+    }
+
     /// Whether the file computes what the network does, up to the rounding of float32.
     pub fn agrees(&self) -> bool {
         self.largest_difference <= 1e-3 * self.largest_value && self.cosine > 1.0 - 1e-6
@@ -145,27 +170,7 @@ impl Model {
         let picture = formula_picture(size);
         let got = self.descriptor_of(&mut exported, &picture)?;
         let want = self.descriptor_of(self.executor("burn", threads)?.as_mut(), &picture)?;
-        let pairs = || got.iter().zip(&want).map(|(got, want)| (*got, *want));
-        let dot = |a: &[f32], b: &[f32]| -> f64 {
-            a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
-        };
-        let largest = |values: &mut dyn Iterator<Item = f32>| {
-            // `max` drops a NaN, but what is no number must show.
-            values.fold(0.0_f32, |most, value| {
-                if value > most || value.is_nan() {
-                    value
-                } else {
-                    most
-                }
-            })
-        };
-        Ok(ExportCheck {
-            picture: size,
-            runtime: format!("{} {}", runtime.name, runtime.version),
-            largest_difference: largest(&mut pairs().map(|(got, want)| (got - want).abs())),
-            largest_value: largest(&mut want.iter().map(|want| want.abs())),
-            cosine: dot(&got, &want) / (dot(&got, &got) * dot(&want, &want)).sqrt(),
-        })
+        Ok(ExportCheck::compare(size, &runtime, &got, &want))
     }
 
     fn descriptor_of(&self, executor: &mut dyn Executor, picture: &Tensor) -> Result<Vec<f32>, Error> {

@@ -30,6 +30,8 @@ mod whitenings;
 #[cfg(feature = "nn")]
 mod attention;
 #[cfg(feature = "nn")]
+mod csa;
+#[cfg(feature = "nn")]
 mod describer;
 #[cfg(feature = "nn")]
 mod export;
@@ -46,6 +48,8 @@ pub mod demo;
 
 #[cfg(feature = "nn")]
 pub use attention::attention;
+#[cfg(feature = "nn")]
+pub use csa::{CsaModel, csa};
 #[cfg(feature = "nn")]
 pub use describer::{Describer, Settings, pooling_of};
 pub use error::Error;

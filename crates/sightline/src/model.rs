@@ -325,7 +325,7 @@ impl Model {
 }
 
 /// The device that Burn runs on; `burn` is its CPU.
-fn burn_device(name: &str) -> Result<Device, DeviceError> {
+pub(crate) fn burn_device(name: &str) -> Result<Device, DeviceError> {
     sightline_nn::device(if name == "burn" { "cpu" } else { name })
 }
 

@@ -2,6 +2,8 @@
 
 use crate::Error;
 use crate::fused::fused_model;
+#[cfg(feature = "nn")]
+use sightline_rerank::CsaSettings;
 use sightline_rerank::{
     Aqe, Dba, Diffusion, Fusion, KReciprocal, LocalMix, Reranker, Settings, SettingsError, Spatial,
     SuperGlobal,
@@ -42,6 +44,8 @@ pub enum StageError {
 /// Every method of [`open_stage`].
 pub const METHODS: &[&str] = &[
     "aqe",
+    #[cfg(feature = "nn")]
+    "csa",
     "dba",
     "diffusion",
     "fusion",
@@ -59,6 +63,12 @@ pub fn open_stage(text: &str, options: &StageOptions) -> Result<Box<dyn Reranker
     let (method, rest) = text.split_once(':').unwrap_or((text, ""));
     Ok(match method.trim() {
         "aqe" => Box::new(Aqe::from_settings(&Settings::read("aqe", rest, Aqe::KEYS)?)?),
+        #[cfg(feature = "nn")]
+        "csa" => {
+            let settings = CsaSettings::from_settings(&Settings::read("csa", rest, CsaSettings::KEYS)?)?;
+            let threads = crate::describer::threads_or_cores(options.threads);
+            Box::new(crate::csa(&settings, &options.device, threads)?)
+        }
         "dba" => Box::new(Dba::from_settings(&Settings::read("dba", rest, Dba::KEYS)?)?),
         "diffusion" => Box::new(Diffusion::from_settings(&Settings::read(
             "diffusion",

@@ -276,6 +276,7 @@ pub(super) fn architecture(
         Project::Torchvision if names.has("fc.weight") => {
             by_weights.map(|trunk| format!("{trunk}/classifier"))
         }
+        Project::Csa if !options.is_empty() => Some("csa".to_owned()),
         // What pooling follows a bare trunk, and which descriptors a CGD network joins, no weight says.
         Project::Torchvision | Project::Cgd | Project::Csa | Project::Unknown => None,
     }

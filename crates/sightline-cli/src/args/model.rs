@@ -32,7 +32,8 @@ pub(crate) enum ModelCommand {
     #[command(
         after_help = "The file says of itself what it is: `--model FILE.onnx` needs no --arch and no --recipe.\n\nExamples:\n  \
 sightline model export Resnet101-AP-GeM.pt -o ap-gem.onnx\n  \
-sightline model export weights.pth --arch resnet18:layer3/gem --input-size 384x512 -o weights.onnx"
+sightline model export weights.pth --arch resnet18:layer3/gem --input-size 384x512 -o weights.onnx\n  \
+sightline model export checkpoint-epoch100.pth --arch csa --k 1024 -o csa.onnx"
     )]
     Export {
         /// The checkpoint, or `seeded`
@@ -54,6 +55,10 @@ sightline model export weights.pth --arch resnet18:layer3/gem --input-size 384x5
         /// Make it for pictures of this height and width only (networks that pool over regions need it)
         #[arg(long, value_name = "HxW", value_parser = height_and_width)]
         input_size: Option<[usize; 2]>,
+
+        /// Of CSA's re-ranking network: make it for this number of candidates only
+        #[arg(long, value_name = "N")]
+        k: Option<usize>,
 
         /// Print the check as JSON
         #[arg(long)]

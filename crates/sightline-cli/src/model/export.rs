@@ -13,15 +13,16 @@ use std::path::Path;
 const SIZES: [[usize; 2]; 2] = [[224, 224], [192, 256]];
 
 #[derive(Serialize)]
-struct Exported {
-    output: String,
-    architecture: String,
-    dim: Option<usize>,
-    bytes: usize,
+pub(super) struct Exported {
+    pub(super) output: String,
+    pub(super) architecture: String,
+    /// Length of its descriptors, where it makes some.
+    pub(super) dim: Option<usize>,
+    pub(super) bytes: usize,
     /// Height and width; null: any.
-    input_size: Option<[usize; 2]>,
-    sha256: String,
-    checks: Vec<ExportCheck>,
+    pub(super) input_size: Option<[usize; 2]>,
+    pub(super) sha256: String,
+    pub(super) checks: Vec<ExportCheck>,
 }
 
 pub(crate) fn onnx(
@@ -35,23 +36,11 @@ pub(crate) fn onnx(
     let model = model_choice::model(network, screen)?;
     let size = size.or(model.picture_size());
     let file = model.to_onnx(size)?;
-    let threads = match threads {
-        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-        threads => threads,
-    };
     let sizes = size.map_or_else(|| SIZES.to_vec(), |size| vec![size]);
     let checks = sizes
         .into_iter()
         .map(|size| model.check_export(file.clone(), size, threads))
         .collect::<Result<Vec<_>, _>>()?;
-    if let Some(check) = checks.iter().find(|check| !check.agrees()) {
-        anyhow::bail!(
-            "{} was not written: {}. That is more than rounding; please report it.",
-            output.display(),
-            sentence(check)
-        );
-    }
-    write_whole(output, &file)?;
     let exported = Exported {
         output: output.display().to_string(),
         architecture: model.architecture(),
@@ -61,23 +50,43 @@ pub(crate) fn onnx(
         sha256: sightline::card::sha256_hex(&file),
         checks,
     };
+    let takes = match size {
+        Some([height, width]) => format!("{height}x{width} (height x width) only"),
+        None => "any height and width".to_owned(),
+    };
+    written(&exported, &file, ("pictures", &takes), output, json)
+}
+
+/// Writes a file whose checks hold, and prints what is known of it; `takes` is what its input is, and which.
+pub(super) fn written(
+    exported: &Exported,
+    file: &[u8],
+    takes: (&str, &str),
+    output: &Path,
+    json: bool,
+) -> anyhow::Result<Outcome> {
+    if let Some(check) = exported.checks.iter().find(|check| !check.agrees()) {
+        anyhow::bail!(
+            "{} was not written: {}. That is more than rounding; please report it.",
+            output.display(),
+            sentence(check)
+        );
+    }
+    write_whole(output, file)?;
     if json {
-        print_json(&exported)?;
+        print_json(exported)?;
     } else {
-        print(&table(&exported))?;
+        print(&table(exported, takes))?;
     }
     Ok(Outcome::Done)
 }
 
-fn table(exported: &Exported) -> String {
+fn table(exported: &Exported, (input, which): (&str, &str)) -> String {
     let mut text = format!(
         "file          {}, {} bytes, sha256 {}\narchitecture  {}\n",
         exported.output, exported.bytes, exported.sha256, exported.architecture
     );
-    let _ = match exported.input_size {
-        Some([height, width]) => writeln!(text, "pictures      {height}x{width} (height x width) only"),
-        None => writeln!(text, "pictures      any height and width"),
-    };
+    let _ = writeln!(text, "{input:13} {which}");
     for check in &exported.checks {
         let _ = writeln!(text, "checked       {}", sentence(check));
     }

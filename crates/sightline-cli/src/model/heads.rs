@@ -16,6 +16,32 @@ const FORMAT_VERSION: u32 = 1;
 struct HeadTable {
     format_version: u32,
     heads: Vec<HeadEntry>,
+    rerankers: Vec<RerankerEntry>,
+}
+
+/// A network that puts rankings in order.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct RerankerEntry {
+    name: String,
+    /// As typed behind `--rerank`.
+    example: String,
+    what: String,
+    paper: String,
+    files: String,
+    /// Where weights are.
+    weights: String,
+    /// The project in `reproduce`'s rows.
+    project: String,
+    page: String,
+}
+
+/// A re-ranker with the rows of `reproduce` that were published for it.
+#[derive(Debug, Serialize)]
+struct ListedReranker {
+    #[serde(flatten)]
+    entry: RerankerEntry,
+    published: Vec<Row>,
 }
 
 /// Heads that one sentence describes.
@@ -54,6 +80,7 @@ pub(super) struct Networks {
     /// Names that may stand before the `/`.
     trunks: Vec<&'static str>,
     heads: Vec<Listed>,
+    rerankers: Vec<ListedReranker>,
 }
 
 impl Networks {
@@ -67,8 +94,11 @@ impl Networks {
             table.format_version == FORMAT_VERSION,
             "The table of heads has another format version than this program."
         );
+        let (reranked, rows): (Vec<Row>, Vec<Row>) = rows(None)?
+            .into_iter()
+            .partition(|row| table.rerankers.iter().any(|entry| entry.project == row.project));
         let mut published: Vec<(String, Row)> = Vec::new();
-        for row in rows(None)? {
+        for row in rows {
             let architecture = Architecture::parse(&row.architecture)?;
             published.push((architecture.head().name().to_owned(), row));
         }
@@ -87,15 +117,25 @@ impl Networks {
                 entry,
             }
         });
+        let heads = heads.collect();
+        let named = |entry: &RerankerEntry| word.is_none_or(|word| entry.name.contains(word));
+        let rerankers = table.rerankers.into_iter().filter(named).map(|entry| {
+            let of_it = |row: &&Row| row.project == entry.project;
+            ListedReranker {
+                published: reranked.iter().filter(of_it).cloned().collect(),
+                entry,
+            }
+        });
         Ok(Self {
             trunks: Trunk::names(),
-            heads: heads.collect(),
+            heads,
+            rerankers: rerankers.collect(),
         })
     }
 
-    /// Whether no head was asked for by that word.
+    /// Whether nothing was asked for by that word.
     pub(super) fn is_empty(&self) -> bool {
-        self.heads.is_empty()
+        self.heads.is_empty() && self.rerankers.is_empty()
     }
 
     /// For people; all figures where one head was asked for, their number otherwise.
@@ -109,9 +149,7 @@ impl Networks {
         } in &self.heads
         {
             let _ = writeln!(text, "{}: {}", entry.heads.join(", "), entry.what);
-            let mut fact = |name: &str, value: &str| {
-                let _ = writeln!(text, "    {name:<8} {value}");
-            };
+            let mut fact = |name: &str, value: &str| add(&mut text, name, value);
             fact(
                 "example",
                 &format!("--arch {} --recipe {}", entry.example, entry.recipe),
@@ -125,20 +163,41 @@ impl Networks {
                     &format!("model pull {} (from {from})", entry.weights.join(" ")),
                 );
             }
-            match published.len() {
-                0 => {}
-                count if !all_figures => {
-                    let word = &entry.heads[0];
-                    fact(
-                        "figures",
-                        &format!("{count} published rows; `sightline model list {word}` prints them"),
-                    );
-                }
-                _ => published.iter().for_each(|row| fact("figures", &figures(row))),
-            }
-            fact("page", &entry.page);
+            add_figures(&mut text, &entry.heads[0], published, all_figures);
+            add(&mut text, "page", &entry.page);
+        }
+        for ListedReranker { entry, published } in &self.rerankers {
+            let _ = writeln!(text, "{} (re-ranking): {}", entry.name, entry.what);
+            let example = format!("--rerank {}", entry.example);
+            let facts = [
+                ("example", &example),
+                ("paper", &entry.paper),
+                ("loads", &entry.files),
+                ("weights", &entry.weights),
+            ];
+            facts.iter().for_each(|(name, value)| add(&mut text, name, value));
+            add_figures(&mut text, &entry.name, published, all_figures);
+            add(&mut text, "page", &entry.page);
         }
         text
+    }
+}
+
+fn add(text: &mut String, name: &str, value: &str) {
+    let _ = writeln!(text, "    {name:<8} {value}");
+}
+
+/// All figures, or how to see them.
+fn add_figures(text: &mut String, word: &str, published: &[Row], all: bool) {
+    match published.len() {
+        0 => {}
+        count if !all => {
+            let rows = format!("{count} published rows; `sightline model list {word}` prints them");
+            add(text, "figures", &rows);
+        }
+        _ => published
+            .iter()
+            .for_each(|row| add(text, "figures", &figures(row))),
     }
 }
 

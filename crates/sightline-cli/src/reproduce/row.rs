@@ -55,7 +55,7 @@ pub(crate) struct Row {
     /// Name of the set of distractors.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) distractors: Option<String>,
-    /// Commands that evaluate it one after another, where one `eval` does not (local features); they are shown, not run.
+    /// Commands that evaluate it one after another, where one `eval` does not (local features, weights that nobody publishes); they are shown, not run.
     /// `MODEL` stands for the weights, `ROOT` for the data root.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) steps: Vec<String>,

@@ -2,6 +2,8 @@
 
 #[path = "csa/network.rs"]
 mod network;
+#[path = "csa/pipeline.rs"]
+mod pipeline;
 #[path = "csa/training.rs"]
 mod training;
 
@@ -10,6 +12,7 @@ use crate::case::{Case, Outputs};
 pub(crate) fn run(case: &Case) -> Result<Outputs, String> {
     match case.name.as_str() {
         "block" => network::block(case),
+        name if name.starts_with("pipeline") => pipeline::run(case),
         name if name.starts_with("network_") => network::run(case),
         "training_batch" => training::batch(case),
         name if name.starts_with("train_") => training::train(case),

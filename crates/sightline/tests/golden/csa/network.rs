@@ -5,7 +5,8 @@ use crate::heads::given::{both, on, plain, text, whole};
 use sightline::checkpoint::formula;
 use sightline::nn::burn::tensor::Device;
 use sightline::nn::{BurnOps, Csa, CsaBlock, CsaSizes, PlanRecorder, Wanted, Weights};
-use sightline::plan::{Executor, RtenExecutor, Tensor};
+use sightline::plan::{Executor, Plan, RtenExecutor, Tensor, plan_executor};
+use sightline::train::feature_distance;
 
 /// The sizes of a case's network. A block knows nothing of anchors.
 pub(crate) fn sizes(case: &Case, width: &str, anchors: &str, depth: usize) -> Result<CsaSizes, String> {
@@ -98,12 +99,31 @@ pub(crate) fn block(case: &Case) -> Result<Outputs, String> {
         recorder.output(&name, map);
     }
     let plan = recorder.finish().map_err(text)?;
-    let mut executor = RtenExecutor::new(&plan, 2).map_err(text)?;
-    let mut by_plan = Outputs::new();
-    for (name, map) in executor.run(&input).map_err(text)? {
-        by_plan.f32(&name, &shape, rows_of_map(&map));
-    }
-    both(case, &by_burn, by_plan)
+    by_plan(case, &by_burn, &plan, &input, &|outputs, name, map| {
+        outputs.f32(name, &shape, rows_of_map(map));
+    })
+}
+
+/// What Burn computed and what `rten` makes of the plan must agree with the file; what is given is what the quickest executor makes of
+/// it. `give` takes the outputs of the plan.
+fn by_plan(
+    case: &Case,
+    by_burn: &Outputs,
+    plan: &Plan,
+    input: &Tensor,
+    give: &dyn Fn(&mut Outputs, &str, &Tensor),
+) -> Result<Outputs, String> {
+    let run = |executor: &mut dyn Executor| {
+        let mut outputs = Outputs::new();
+        for (name, tensor) in executor.run(input).map_err(text)? {
+            give(&mut outputs, &name, &tensor);
+        }
+        Ok::<_, String>(outputs)
+    };
+    let by_rten = run(&mut RtenExecutor::new(plan, 2).map_err(text)?)?;
+    case.compare(&both(case, by_burn, by_rten)?)
+        .map_err(|difference| format!("computed by rten: {difference}"))?;
+    run(plan_executor(plan, 2).map_err(text)?.as_mut())
 }
 
 /// A whole network on one list. Only training has `exp_sim` and the loss, so those are Burn's alone.
@@ -133,23 +153,25 @@ pub(crate) fn run(case: &Case) -> Result<Outputs, String> {
         give(&mut by_burn, &name, &plain(map)?);
     }
     by_burn.f32("scores", &[tokens - 1], plain(scores)?.data);
-    let mut by_plan = Outputs::new();
     let training = network.forward_training(&mut BurnOps::default(), on(&input, &device));
     let exp_sim = plain(training.exp_sim)?.data;
-    for outputs in [&mut by_burn, &mut by_plan] {
+    let aligned = plain(training.aligned.ok_or("the network does not align")?)?;
+    let loss = feature_distance(&input.data, &aligned.data, sizes.anchors, tokens);
+    let of_training = |outputs: &mut Outputs| {
         outputs.f32("exp_sim", &[tokens], exp_sim.clone());
-    }
+        outputs.f32("mse_loss", &[1], vec![loss.value as f32]);
+    };
+    of_training(&mut by_burn);
 
     let names: Vec<String> = (0..sizes.depth).map(|index| format!("block{index}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).chain(["projected"]).collect();
     let plan = network.record_with_tokens(None, &names).map_err(text)?;
-    let mut executor = RtenExecutor::new(&plan, 2).map_err(text)?;
-    for (name, tensor) in executor.run(&input).map_err(text)? {
+    by_plan(case, &by_burn, &plan, &input, &|outputs, name, tensor| {
         if name == Csa::SCORES {
-            by_plan.f32(&name, &[tokens - 1], tensor.data);
+            outputs.f32(name, &[tokens - 1], tensor.data.clone());
+            of_training(outputs);
         } else {
-            give(&mut by_plan, &name, &tensor);
+            give(outputs, name, tensor);
         }
-    }
-    both(case, &by_burn, by_plan)
+    })
 }
