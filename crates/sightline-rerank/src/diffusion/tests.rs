@@ -154,8 +154,9 @@ fn dense(queries: &[f32], gallery: &[f32], how: &Diffusion) -> Matrix {
             return (0..count).map(sum).collect();
         }
         let mut start = vec![0.0; count];
+        // A sum below 0 is less than those of the images that are not near.
         near.iter()
-            .for_each(|n| start[*n] = scores[*n].powf(how.gamma).max(0.0));
+            .for_each(|n| start[*n] = scores[*n].max(0.0).powf(how.gamma));
         let all = iterates(&matrix, &start, how.steps);
         all.into_iter().min_by(|a, b| a.1.total_cmp(&b.1)).unwrap().0
     };
