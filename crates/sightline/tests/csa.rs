@@ -148,6 +148,8 @@ fn what_does_not_fit_is_refused_with_a_sentence() {
         &StageOptions {
             device: "cpu".to_owned(),
             threads: 1,
+            images: Vec::new(),
+            queries: Vec::new(),
         },
     );
     assert!(text.err().unwrap().to_string().contains("l=4"));
