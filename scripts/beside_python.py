@@ -8,6 +8,7 @@
   noise with the same number of threads.
 - JPEG to tensor: `sightline bench prepare` beside Pillow and NumPy, one thread.
 - Exact search: `sightline bench search` beside FAISS's flat index on the same rows (skipped where faiss is missing).
+- Graph of neighbours: `sightline bench graph` beside a search of all rows among themselves by FAISS's flat index.
 - k-means: `sightline bench kmeans` beside FAISS's Clustering on the same vectors, which gives the same words.
 
 Every measurement runs in a process of its own, so that its peak memory is its own; the contenders take turns, `--passes` times,
@@ -28,6 +29,7 @@ NEEDED = {
     "networks": {"numpy": "numpy", "onnxruntime": "onnxruntime", "openvino": "openvino"},
     "prepare": {"numpy": "numpy", "PIL": "pillow"},
     "search": {"numpy": "numpy"},
+    "graph": {"numpy": "numpy", "faiss": "faiss-cpu"},
     "kmeans": {"numpy": "numpy", "faiss": "faiss-cpu"},
 }
 
@@ -44,8 +46,9 @@ def main():
     parser.add_argument("--photos", help="folder of JPEG files for JPEG to tensor; without it that part is left out")
     parser.add_argument("--photo-size", default="512,1024", help="longer sides for JPEG to tensor")
     parser.add_argument("--search", default="100000x512x1000", help="ROWSxDIMxQUERIES of exact search, k = 50; or none")
+    parser.add_argument("--graph", default="100000x512x50", help="ROWSxDIMxK of the graph of neighbours")
     parser.add_argument("--kmeans", default="1000000x128x4096x10", help="ROWSxDIMxWORDSxITERATIONS of k-means")
-    parser.add_argument("--only", default="networks,prepare,search,kmeans", help="parts to measure")
+    parser.add_argument("--only", default="networks,prepare,search,graph,kmeans", help="parts to measure")
     arguments = parser.parse_args()
     parts = arguments.only.split(",")
     unknown = [part for part in parts if part not in NEEDED]
@@ -71,6 +74,8 @@ def main():
             prepare(arguments)
         if "search" in parts and arguments.search != "none":
             search(arguments, folder)
+        if "graph" in parts:
+            graph(arguments)
         if "kmeans" in parts:
             kmeans(arguments)
 
@@ -174,6 +179,41 @@ def search(arguments, folder):
         f"Exact search: {queries} queries, {rows} rows of {dim} float32 values, the best 50, {arguments.threads} threads",
         ["by", "ms", "CPU ms"],
         [[name, f"{result['min_s'] * 1e3:.1f}", f"{result['cpu_s'] * 1e3:.0f}"] for name, result in best.items()],
+    )
+
+
+def graph(arguments):
+    """Whole graphs, without a round to warm up."""
+    rows, dim, k = arguments.graph.split("x")
+    line = ["bench", "graph", "--rows", rows, "--dim", dim, "-k", k, "--json"]
+
+    def ours():
+        result = json.loads(sightline(arguments, line))
+        times = result["times"]
+        cpu = times["cpu_min_s"] or times["min_s"]
+        return {"min_s": times["min_s"], "cpu_s": cpu, "peak": result["memory"] or 0, "first": result["first"]}
+
+    best = in_turn(
+        {"Sightline": ours, "FAISS IndexFlatIP": lambda: child("graph", rows, dim, arguments.threads, k)},
+        arguments.passes,
+    )
+    theirs = best["FAISS IndexFlatIP"]
+    same = sum(len(set(a) & set(b)) for a, b in zip(best["Sightline"]["first"], theirs["first"]))
+    table(
+        f"The {k} neighbours of each of {rows} descriptors of {dim} float32 values, {arguments.threads} threads",
+        ["by", "s", "FAISS's / it", "CPU s", "FAISS's / it", "peak MB", "neighbours of the first rows that are FAISS's"],
+        [
+            [
+                name,
+                f"{result['min_s']:.1f}",
+                f"{theirs['min_s'] / result['min_s']:.2f}",
+                f"{result['cpu_s']:.1f}",
+                f"{theirs['cpu_s'] / result['cpu_s']:.2f}",
+                f"{result['peak'] / 1e6:.0f}",
+                f"{same} of {sum(map(len, theirs['first']))}",
+            ]
+            for name, result in best.items()
+        ],
     )
 
 
@@ -390,7 +430,31 @@ def run_kmeans(rows, dim, threads, words, iterations):
     }
 
 
-CHILDREN = {"kmeans": run_kmeans, "onnxruntime": run_onnxruntime, "openvino": run_openvino, "pillow": run_pillow, "faiss": run_faiss}
+def clusters(first, count, dim, centres, stream, numbers):
+    """The rows of crates/sightline/src/bench/clusters.rs."""
+    import numpy as np
+
+    rows = noise(first * dim, count * dim, stream).reshape(count, dim)
+    rows += noise(0, centres * dim, 21).reshape(centres, dim)[numbers % centres]
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def run_graph(rows, dim, threads, k):
+    import faiss
+    import numpy as np
+
+    rows = int(rows)
+    faiss.omp_set_num_threads(threads)
+    index = faiss.IndexFlatIP(dim)
+    vectors = np.ascontiguousarray(clusters(0, rows, dim, rows // 10, 22, np.arange(rows)))
+    index.add(vectors)
+    start, before = time.perf_counter(), time.process_time()
+    _, lists = index.search(vectors, k)
+    result = {"min_s": time.perf_counter() - start, "cpu_s": time.process_time() - before, "peak": peak_memory()}
+    return dict(result, first=lists[:3].tolist())
+
+
+CHILDREN = {"graph": run_graph, "kmeans": run_kmeans, "onnxruntime": run_onnxruntime, "openvino": run_openvino, "pillow": run_pillow, "faiss": run_faiss}
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--child"]:

@@ -8,6 +8,7 @@ mod dataset;
 mod demo;
 mod eval;
 mod extract;
+mod graph;
 mod local;
 mod local_eval;
 mod local_index;
@@ -22,8 +23,8 @@ mod show;
 mod whiten;
 
 pub(crate) use bench::{
-    BenchAsmkArgs, BenchCommand, BenchExtractArgs, BenchHomographyArgs, BenchKMeansArgs, BenchPrepareArgs,
-    BenchSearchArgs,
+    BenchAsmkArgs, BenchCommand, BenchExtractArgs, BenchGraphArgs, BenchHomographyArgs, BenchKMeansArgs,
+    BenchPrepareArgs, BenchRerankArgs, BenchSearchArgs,
 };
 pub(crate) use codebook::{
     CodebookCommand, CodebookForm, CodebookInfoArgs, CodebookStart, CodebookTrainArgs, TokenArgs, VladArgs,
@@ -32,6 +33,7 @@ pub(crate) use dataset::DatasetCommand;
 pub(crate) use demo::DemoArgs;
 pub(crate) use eval::EvalArgs;
 pub(crate) use extract::{ExtractArgs, ExtractCommand, Side, Sides, WorkArgs};
+pub(crate) use graph::{GraphCommand, GraphCreateArgs, GraphInfoArgs};
 pub(crate) use local::{LocalCommand, LocalExtractArgs, LocalExtractCommand, LocalInfoArgs};
 pub(crate) use local_eval::{LocalEvalArgs, LocalMethod};
 pub(crate) use local_index::{
@@ -88,6 +90,11 @@ pub(crate) enum Command {
     Local {
         #[command(subcommand)]
         command: LocalCommand,
+    },
+    /// Finds the nearest neighbours of every picture of a set, for re-ranking
+    Graph {
+        #[command(subcommand)]
+        command: GraphCommand,
     },
     /// Learns a whitening from descriptors, or applies one
     Whiten {

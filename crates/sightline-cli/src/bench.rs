@@ -1,8 +1,10 @@
 //! `sightline bench`: how fast the parts are, and how much memory they need.
 
 mod asmk;
+mod graph;
 mod homography;
 mod kmeans;
+mod rerank;
 
 use crate::args::{BenchCommand, BenchExtractArgs, BenchPrepareArgs, BenchSearchArgs, ModelArgs, RecipeArgs};
 use crate::output::{Outcome, print, print_json, usage};
@@ -66,6 +68,8 @@ pub(crate) fn run(command: &BenchCommand, threads: usize, screen: &Screen) -> an
         BenchCommand::Prepare(args) => prepare(args, screen),
         BenchCommand::Asmk(args) => asmk::run(args, threads, screen),
         BenchCommand::Homography(args) => homography::run(args),
+        BenchCommand::Graph(args) => graph::run(args, threads),
+        BenchCommand::Rerank(args) => rerank::run(args, threads, screen),
         BenchCommand::Kmeans(args) => kmeans::run(args, threads),
     }?;
     Ok(Outcome::Done)

@@ -2,7 +2,7 @@
 
 mod answers;
 mod described;
-mod distractors;
+pub(crate) mod distractors;
 mod judge;
 mod local;
 mod page;
@@ -136,7 +136,6 @@ fn rules<'a>(args: &'a EvalArgs, dataset: &'a Dataset) -> anyhow::Result<Rules<'
         protocol,
         options,
         args,
-        graph: None,
     })
 }
 

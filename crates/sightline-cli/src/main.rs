@@ -6,6 +6,7 @@ mod dataset;
 mod demo;
 mod eval;
 mod extract;
+mod graph;
 mod local;
 mod manual;
 mod model;
@@ -49,6 +50,7 @@ fn run(cli: &Cli, screen: &progress::Screen) -> anyhow::Result<Outcome> {
         Command::Demo(args) => demo::run(args, cli.threads, screen),
         Command::Extract(args) => extract::run(args, cli.threads, screen),
         Command::Local { command } => local::run(command, cli.threads, screen),
+        Command::Graph { command } => graph::run(command, screen),
         Command::Whiten { command } => whiten::run(command, screen),
         Command::Search(args) => search::run(args, cli.threads, screen),
         Command::Eval(args) => eval::run(args, cli.threads, screen),

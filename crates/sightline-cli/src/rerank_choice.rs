@@ -5,8 +5,11 @@ use crate::output::usage;
 use crate::progress::Screen;
 use serde_json::{Value, json};
 use sightline::dataset::suggestion;
+use sightline::descriptor::{DescriptorSet, GraphFile};
 use sightline::rerank::{Chain, Compares, Rankings, Reranked, SettingsError};
+use sightline::search::KnnGraph;
 use sightline::{StageError, StageOptions, open_stage};
+use std::path::Path;
 use std::sync::Mutex;
 
 /// The stages of a command, as they were typed.
@@ -47,6 +50,18 @@ fn explained(text: &str, error: StageError) -> anyhow::Error {
 /// Whether a stage compares that.
 pub(crate) fn compares(chain: &Chain, what: Compares) -> bool {
     chain.stages.iter().any(|stage| stage.compares() == what)
+}
+
+/// Opens the graph of a set and what lies behind it; refuses one of other descriptors.
+pub(crate) fn stored_graph(
+    path: &Path,
+    set: &DescriptorSet,
+    behind: &[DescriptorSet],
+) -> anyhow::Result<KnnGraph> {
+    let file = GraphFile::open(path)?;
+    let sets: Vec<&DescriptorSet> = std::iter::once(set).chain(behind).collect();
+    file.check(path, &sets)?;
+    Ok(file.graph)
 }
 
 /// Runs the stages, with progress; says what does not fit a small collection.

@@ -131,6 +131,10 @@ pub(crate) fn run(args: &SearchArgs, threads: usize, screen: &Screen) -> anyhow:
             screen.say(&format!("remark: {difference}"));
         }
     }
+    let graph = match &args.rerank.graph {
+        Some(path) => Some(rerank_choice::stored_graph(path, set, &[])?),
+        None => None,
+    };
     let own = if args.exclude_self {
         own_row(args, &collection)
     } else {
@@ -144,6 +148,7 @@ pub(crate) fn run(args: &SearchArgs, threads: usize, screen: &Screen) -> anyhow:
     let excluded = vec![own.map(|row| row as u32).into_iter().collect()];
     let mut rankings = Rankings::search(query.rows(), set.rows(), Vec::new(), length, excluded)
         .map_err(sightline::Error::from)?;
+    rankings.neighbours = graph.as_ref();
     let of_query = |_| local.as_ref().map(LocalQuery::query);
     let of_image = |row: usize| local.as_ref()?.image(set.names().get(row)?);
     rankings.local = local.as_ref().map(|_| LocalAccess {

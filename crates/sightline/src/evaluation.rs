@@ -84,6 +84,12 @@ impl<'a> Aligned<'a> {
         }
     }
 
+    /// Whether the rows are all rows of the set, in its order.
+    #[must_use]
+    pub fn in_place(&self) -> bool {
+        matches!(self.rows, Gathered::InPlace(_))
+    }
+
     /// The same names with other rows, `[rows, dim]` as [`Aligned::rows`] has them: expanded or augmented ones.
     #[must_use]
     pub fn with_rows(&self, rows: Vec<f32>) -> Self {

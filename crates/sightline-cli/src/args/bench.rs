@@ -44,6 +44,77 @@ Example:\n  sightline bench homography --matches 1000 --inliers 0.3 --noise 1"
 `local codebook train --form faiss`.\n\nExample:\n  sightline bench kmeans --rows 1000000 --dim 128 --words 4096 --threads 2"
     )]
     Kmeans(BenchKMeansArgs),
+    /// Time of the graph of neighbours of descriptors that are drawn
+    #[command(
+        after_help = "Descriptor i is the noise of row i plus that of centre i mod --centres, each uniform in [-1, 1), divided by its length. \
+scripts/beside_python.py --only graph lets FAISS search the same.\n\nExample:\n  sightline bench graph --rows 100000 --dim 512 -k 50 --threads 2"
+    )]
+    Graph(BenchGraphArgs),
+    /// Time and memory of re-ranking among descriptors that are drawn
+    #[command(
+        after_help = "Images are those of `bench graph`; query q is noise of its own plus centre 7919 q mod --centres. scripts/rerank_beside_python.py runs the \
+original methods on the same.\n\nExamples:\n  sightline bench rerank --method k-reciprocal --images 100000 --dim 512 --queries 70\n  \
+sightline bench rerank --method diffusion:form=paper --images 100000 --graph 50"
+    )]
+    Rerank(BenchRerankArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct BenchRerankArgs {
+    /// The method and its settings, as --rerank of eval takes them; several run one behind the other
+    #[arg(long, value_name = "METHOD:KEY=VALUE,...", required = true)]
+    pub(crate) method: Vec<String>,
+
+    /// Images
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(10..=1_000_000_000))]
+    pub(crate) images: u32,
+
+    /// Values of a descriptor
+    #[arg(long, value_name = "D", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=65536))]
+    pub(crate) dim: u32,
+
+    /// Centres that they lie around (0: noise alone; default: one for ten images)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=100_000_000))]
+    pub(crate) centres: Option<u32>,
+
+    /// Queries
+    #[arg(long, value_name = "N", default_value_t = 70, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) queries: u32,
+
+    /// Make the graph of so many neighbours of each image beforehand, as if it had been stored (0: none)
+    #[arg(long, value_name = "K", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    pub(crate) graph: u32,
+
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct BenchGraphArgs {
+    /// Descriptors
+    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000_000))]
+    pub(crate) rows: u32,
+
+    /// Values of a descriptor
+    #[arg(long, value_name = "D", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=65536))]
+    pub(crate) dim: u32,
+
+    /// Centres that they lie around (0: noise alone; default: one for ten descriptors)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=100_000_000))]
+    pub(crate) centres: Option<u32>,
+
+    /// Neighbours of each
+    #[arg(short, value_name = "K", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) k: u32,
+
+    /// Graphs
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) rounds: u32,
+
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args, Debug)]

@@ -6,12 +6,12 @@ use sightline::descriptor::DescriptorSet;
 use std::path::PathBuf;
 
 /// Opens the sets by mapping their files; nothing is read yet.
-pub(super) fn open(paths: &[PathBuf]) -> anyhow::Result<Vec<DescriptorSet>> {
+pub(crate) fn open(paths: &[PathBuf]) -> anyhow::Result<Vec<DescriptorSet>> {
     Ok(paths.iter().map(DescriptorSet::open).collect::<Result<_, _>>()?)
 }
 
 /// Refuses distractors that were not made as the database was; where a card is missing nobody knows, and that is said.
-pub(super) fn check(
+pub(crate) fn check(
     database: &DescriptorSet,
     distractors: &[DescriptorSet],
     screen: &Screen,

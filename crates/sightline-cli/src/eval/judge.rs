@@ -11,7 +11,7 @@ use sightline::descriptor::DescriptorSet;
 use sightline::eval::revisited::Setup;
 use sightline::eval::{self, Evaluation, Options, Protocol, RankedLists, Ranking};
 use sightline::rerank::{Chain, LocalAccess, Rankings, Trace};
-use sightline::search::{KnnGraph, Rows};
+use sightline::search::Rows;
 use sightline::{Aligned, Reordered, SearchRanking};
 
 /// How rankings are judged.
@@ -20,8 +20,6 @@ pub(super) struct Rules<'a> {
     pub(super) protocol: Option<Protocol>,
     pub(super) options: Options,
     pub(super) args: &'a EvalArgs,
-    /// The neighbours of the database's rows, where they were stored.
-    pub(super) graph: Option<&'a KnnGraph>,
 }
 
 /// What came of one chain of stages.
@@ -174,7 +172,7 @@ fn searched(
     let image = |row: usize| source.verified.as_ref()?.image(ranking.image(row));
     let mut rankings = Rankings::search(queries.rows(), database.rows(), behind, length, excluded)
         .map_err(sightline::Error::from)?;
-    rankings.neighbours = rules.graph;
+    rankings.neighbours = sides.graph.as_ref();
     rankings.local = source.verified.as_ref().map(|_| LocalAccess {
         query: &query,
         image: &image,

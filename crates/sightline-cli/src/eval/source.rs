@@ -7,7 +7,7 @@ use crate::args::{EvalArgs, LocalMethod};
 use crate::output::usage;
 use crate::pictures;
 use crate::progress::Screen;
-use crate::rerank_choice::compares;
+use crate::rerank_choice::{compares, stored_graph};
 use sightline::Aligned;
 use sightline::card::Card;
 use sightline::dataset::Dataset;
@@ -15,6 +15,7 @@ use sightline::descriptor::DescriptorSet;
 use sightline::eval::{Protocol, RankedLists};
 use sightline::extract::Skipped;
 use sightline::rerank::{Chain, Compares};
+use sightline::search::KnnGraph;
 use std::collections::HashSet;
 
 /// What is ranked, and what is known of it.
@@ -46,6 +47,8 @@ pub(super) struct Sides {
     /// None where the database queries itself.
     pub(super) queries: Option<DescriptorSet>,
     pub(super) distractors: Vec<DescriptorSet>,
+    /// The neighbours of the database's rows and the distractors', where they were stored.
+    pub(super) graph: Option<KnnGraph>,
 }
 
 /// Reads or makes what is ranked; refuses what the stages of `chains` cannot be run on before anything is described.
@@ -68,6 +71,13 @@ pub(super) fn source(
         true => LocalSides::new(&args.rerank, compared, dataset).map(Some),
         false => Ok(None),
     };
+    let compares_no_descriptors =
+        args.ranks.is_some() || matches!(args.local.local, Some(LocalMethod::Asmk | LocalMethod::AsmkStar));
+    if compares_no_descriptors && args.rerank.graph.is_some() {
+        return Err(usage(
+            "--graph holds the neighbours of descriptors, and none are compared here",
+        ));
+    }
     if let Some(path) = &args.ranks {
         if by_descriptors || args.model.whiten.is_some() {
             return Err(usage(
@@ -117,7 +127,20 @@ pub(super) fn source(
     let mut missing = described.missing;
     let mut listed: HashSet<String> = missing.iter().map(|one| one.name.clone()).collect();
     let images: Vec<&str> = dataset.images.iter().map(String::as_str).collect();
-    for index in Aligned::new(&described.database, &images)?.missing() {
+    let aligned = Aligned::new(&described.database, &images)?;
+    let graph = match &args.rerank.graph {
+        None => None,
+        Some(path) if !aligned.in_place() => {
+            return Err(usage(format!(
+                "--graph {} numbers the rows of {}, which are others than the data set's images or in another order: extract them with \
+                 `sightline extract DATASET --side database`",
+                path.display(),
+                described.database.source().display()
+            )));
+        }
+        Some(path) => Some(stored_graph(path, &described.database, &distractors)?),
+    };
+    for index in aligned.missing() {
         let name = &dataset.images[index];
         if listed.insert(name.clone()) {
             missing.push(pictures::skipped(name, "The set has no row of that name."));
@@ -133,6 +156,7 @@ pub(super) fn source(
             database: described.database,
             queries: described.queries,
             distractors,
+            graph,
         })),
     })
 }

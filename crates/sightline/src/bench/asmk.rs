@@ -194,11 +194,11 @@ pub fn time_asmk(
 }
 
 impl Step {
-    fn of<E>(&mut self, work: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
+    pub(super) fn of<T, E>(&mut self, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
         let (start, before) = (Instant::now(), cpu_seconds());
-        work()?;
+        let made = work()?;
         self.more(start, before);
-        Ok(())
+        Ok(made)
     }
 
     fn more(&mut self, start: Instant, before: Option<f64>) {
