@@ -1,7 +1,7 @@
 //! The descriptors that are searched: a database and, behind it, distractors.
 
 use half::slice::HalfFloatSliceExt as _;
-use sightline_search::{Hit, RowData, Rows, SearchError, top_k_among};
+use sightline_search::{Hit, KnnGraph, RowData, Rows, SearchError, knn_graph, top_k_among};
 
 /// Descriptors `[N, dim]` that lie in several pieces, counted on from one to the next: the database first, then its
 /// distractors. Nothing is copied; pieces may be memory-mapped.
@@ -61,6 +61,20 @@ impl<'a> Gallery<'a> {
             self.read(index, row);
         }
         rows
+    }
+
+    /// The graph of `front` `[Q, dim]` and, behind them, the gallery's descriptors, of `k` neighbours at least (of all where there are fewer).
+    /// `stored` is the gallery's own graph, which saves comparing the gallery with itself where its lists are long enough.
+    pub(crate) fn graph_behind(
+        &self,
+        front: Rows<'_>,
+        k: usize,
+        stored: Option<&KnnGraph>,
+    ) -> Result<KnnGraph, SearchError> {
+        match stored.filter(|graph| graph.count() == self.count() && graph.k >= k) {
+            Some(graph) => graph.with_front(front, &self.sets),
+            None => knn_graph(&[&[front], &self.sets[..]].concat(), k),
+        }
     }
 
     /// The `length` best answers of each of `queries` `[Q, dim]`, best first; equal scores put the lower index first. The images of

@@ -22,27 +22,15 @@ pub(super) fn graph<'a>(
     }
 }
 
-/// The nearest images of each where `queries` stand before the images of `gallery`, whose graph may be stored: `short` of them, or
-/// `long` where they take little memory.
-pub(super) fn graph_with_front(
-    queries: Rows<'_>,
-    gallery: &Gallery<'_>,
-    (short, long): (usize, usize),
-    stored: Option<&KnnGraph>,
-) -> Result<KnnGraph, SearchError> {
-    if let Some(graph) = stored.filter(|graph| graph.count() == gallery.count() && graph.k >= short) {
-        return graph.with_front(queries, gallery.sets());
-    }
-    let count = queries.count() + gallery.count();
-    let bytes = count
-        .saturating_mul(long.min(count))
-        .saturating_mul(size_of::<(u32, f32)>());
-    let k = if bytes <= GRAPH_BYTES {
+/// How many neighbours to compute of each of `count` images where lists of `short` are needed of all and such of `long` of many.
+pub(super) fn worthwhile(count: usize, short: usize, long: usize) -> usize {
+    let long = long.min(count);
+    let bytes = count.saturating_mul(long).saturating_mul(size_of::<(u32, f32)>());
+    if bytes <= GRAPH_BYTES {
         long.max(short)
     } else {
         short
-    };
-    knn_graph(&[&[queries], gallery.sets()].concat(), k)
+    }
 }
 
 /// The `length` nearest images of each of `rows`, all of them where there are fewer; itself always first.

@@ -2,12 +2,12 @@
 
 use super::answers::{Answers, excluded_of};
 use super::laplacian::Laplacian;
-use super::nearest::{graph_with_front, truncated};
+use super::nearest::{truncated, worthwhile};
 use super::offline::{OfflineRows, normalise};
 use super::{Diffusion, NAME};
 use crate::{Gallery, Progress, RerankError};
 use rayon::prelude::*;
-use sightline_search::{Hit, KnnGraph, Rows};
+use sightline_search::{Hit, KnnGraph, Rows, knn_graph};
 
 /// Images whose rows are computed at once.
 const ROWS_AT_ONCE: usize = 2048;
@@ -16,7 +16,7 @@ const ROWS_AT_ONCE: usize = 2048;
 /// stand before the images; every query thereby also sees the other queries. Images whose product is 0 are left out.
 ///
 /// Rows are computed, used and dropped, and only of images that joined images lead to from a query. Time: for each such
-/// image a search of all and 20 products of a matrix of `n_trunc` rows with at most kd entries each. Memory beyond the
+/// image a search of all (where `stored`, the gallery's graph, has shorter lists) and 20 products of a matrix of `n_trunc` rows with at most kd entries each. Memory beyond the
 /// answers: 8 bytes for each image and each of its neighbours (the first `n_trunc` where that is less than 1 GB, else the
 /// first `kd`), 12 for each joined pair, 16 for each query and image of its row.
 pub fn search(
@@ -30,8 +30,15 @@ pub fn search(
 ) -> Result<Vec<Vec<Hit>>, RerankError> {
     let before = queries.count();
     let all = Gallery::new(queries, gallery.sets())?;
-    let graph = graph_with_front(queries, gallery, (how.kd, how.n_trunc), stored)?;
+    let long = worthwhile(all.count(), how.kd, how.n_trunc);
+    let shorter = stored.is_some_and(|graph| graph.k >= how.kd);
+    let mut graph = gallery.graph_behind(queries, if shorter { how.kd } else { long }, stored)?;
     let laplacian = how.offline_laplacian(&graph)?;
+    let wanted = within_reach(&laplacian, before);
+    // Searching half of the images takes as long as comparing all with all.
+    if graph.k < long && wanted.len() > all.count() / 2 {
+        graph = knn_graph(all.sets(), long)?;
+    }
 
     let own: Vec<u32> = (0..before as u32).collect();
     let lists = truncated(&all, &graph, &own, how.n_trunc)?;
@@ -44,7 +51,6 @@ pub fn search(
     let mut answers: Vec<Answers<'_>> = (0..before)
         .map(|query| Answers::new(length, excluded_of(excluded, query)))
         .collect();
-    let wanted = within_reach(&laplacian, before);
     for (block, images) in wanted.chunks(ROWS_AT_ONCE).enumerate() {
         let lists = truncated(&all, &graph, images, how.n_trunc)?;
         let scores: Vec<Vec<(u32, f32)>> = lists

@@ -2,7 +2,7 @@
 
 use crate::Gallery;
 use rayon::prelude::*;
-use sightline_search::{KnnGraph, Rows, SearchError, knn_graph, top_k_among};
+use sightline_search::{KnnGraph, Rows, SearchError, top_k_among};
 
 /// Descriptors whose squared lengths are this near to 1 are ordered by their inner products.
 const UNIT: f64 = 1e-5;
@@ -46,12 +46,8 @@ impl Lists {
             .collect();
         let unit = squares.iter().all(|square| (square - 1.0).abs() <= UNIT);
         let wanted = k.saturating_add(MORE).min(count);
-        let fitting = stored.filter(|graph| graph.count() == images.count() && graph.k >= k);
         let (each, candidates, furthest) = if unit {
-            let graph = match fitting {
-                Some(graph) => graph.with_front(queries, images.sets())?,
-                None => knn_graph(rows.sets(), wanted)?,
-            };
+            let graph = images.graph_behind(queries, wanted, stored)?;
             let lowest = graph.lowest.iter().zip(&squares);
             // The furthest row is of unit length too.
             let furthest = lowest.map(|(lowest, square)| square + 1.0 - 2.0 * f64::from(*lowest));
