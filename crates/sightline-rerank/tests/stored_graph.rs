@@ -2,7 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 use half::f16;
-use sightline_rerank::{Diffusion, Form, KReciprocal, Rankings, Reranker};
+use sightline_rerank::diffusion::Form;
+use sightline_rerank::{Diffusion, KReciprocal, Rankings, Reranker};
 use sightline_search::{Hit, Rows, knn_graph};
 
 const DIM: usize = 8;
