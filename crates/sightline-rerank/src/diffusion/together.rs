@@ -44,7 +44,10 @@ pub fn search(
     let lists = truncated(&all, &graph, &own, how.n_trunc)?;
     let rows: Vec<Vec<(u32, f32)>> = lists
         .par_iter()
-        .map_init(|| OfflineRows::new(&laplacian, how.offline_steps()), unit_row)
+        .map_init(
+            || OfflineRows::new(&laplacian, how.offline_steps()),
+            |rows, list| unit_row(rows, list),
+        )
         .collect();
     let columns = Columns::new(&rows, all.count());
 
@@ -76,7 +79,7 @@ pub fn search(
     Ok(answers.into_iter().map(Answers::sorted).collect())
 }
 
-fn unit_row(rows: &mut OfflineRows<'_>, list: &Vec<u32>) -> Vec<(u32, f32)> {
+fn unit_row(rows: &mut OfflineRows<'_>, list: &[u32]) -> Vec<(u32, f32)> {
     let mut row = rows.row(list);
     normalise(&mut row);
     row
