@@ -12,6 +12,8 @@ pub(super) fn run(args: &BenchRerankArgs, threads: usize, screen: &Screen) -> an
     let options = StageOptions {
         device: "cpu".to_owned(),
         threads,
+        images: Vec::new(),
+        queries: Vec::new(),
     };
     let mut chain = rerank_choice::chain(&args.method, &options)?;
     let data = Clusters {
