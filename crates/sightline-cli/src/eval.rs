@@ -1,6 +1,8 @@
 //! `sightline eval`: a ground truth and a model, descriptor sets or rankings; the protocol's numbers.
 
 mod answers;
+mod choice;
+mod compare;
 mod described;
 pub(crate) mod distractors;
 mod judge;
@@ -20,13 +22,14 @@ use crate::extract::printable;
 use crate::output::{Outcome, print, print_json, usage, write_whole};
 use crate::progress::Screen;
 use crate::{model_choice, pictures, rerank_choice};
-use judge::{Rules, judge};
+use judge::{Before, Choose, Rules, judge};
 use serde::Serialize;
 use sightline::StageOptions;
 use sightline::card::Card;
 use sightline::dataset::Dataset;
 use sightline::eval::{Evaluation, Options, Protocol};
 use sightline::extract::Skipped;
+use sightline::report::Choice;
 use source::source;
 
 /// What an evaluation found, and how.
@@ -43,34 +46,58 @@ pub(crate) struct Evaluated {
     rerank: Option<serde_json::Value>,
     /// How many images that answer no query were added.
     pub(crate) distractors: usize,
-    /// The best answers of the queries that the report page shows.
+    /// The queries that the report page shows.
+    choice: Choice,
+    /// Their best answers.
     answers: answers::Answers,
+    /// What stood before re-ranking; none without a page.
+    before: Option<Before>,
 }
 
 impl Evaluated {
     /// Says that pictures have no descriptor.
     pub(crate) fn warn(&self, screen: &Screen) {
-        if let Some(first) = self.missing.first() {
-            screen.warn(&format!(
-                "{} pictures have no descriptor and are never found, the first is {}",
-                self.missing.len(),
-                printable(&first.name)
-            ));
-        }
+        warn_of(&self.missing, screen);
     }
 
     /// The card of the descriptors, with the protocol that made a score of them.
     pub(crate) fn evaluated_card(&self) -> Option<serde_json::Value> {
-        let mut value = self.card.as_ref()?.to_value();
-        value["protocol"] = self.evaluation.protocol.name().into();
-        if let Some(local) = &self.local {
-            value["local"] = serde_json::to_value(local).ok()?;
-        }
-        if let Some(rerank) = &self.rerank {
-            value["rerank"] = rerank.clone();
-        }
-        Some(value)
+        evaluated_card(
+            self.card.as_ref(),
+            &self.evaluation,
+            self.local.as_ref(),
+            self.rerank.as_ref(),
+        )
     }
+}
+
+/// Says that pictures have no descriptor.
+fn warn_of(missing: &[Skipped], screen: &Screen) {
+    if let Some(first) = missing.first() {
+        screen.warn(&format!(
+            "{} pictures have no descriptor and are never found, the first is {}",
+            missing.len(),
+            printable(&first.name)
+        ));
+    }
+}
+
+/// The card of descriptors, with what made a score of them.
+fn evaluated_card(
+    card: Option<&Card>,
+    evaluation: &Evaluation,
+    local: Option<&local::LocalCard>,
+    rerank: Option<&serde_json::Value>,
+) -> Option<serde_json::Value> {
+    let mut value = card?.to_value();
+    value["protocol"] = evaluation.protocol.name().into();
+    if let Some(local) = local {
+        value["local"] = serde_json::to_value(local).ok()?;
+    }
+    if let Some(rerank) = rerank {
+        value["rerank"] = rerank.clone();
+    }
+    Some(value)
 }
 
 #[derive(Serialize)]
@@ -84,6 +111,9 @@ struct Output<'a> {
 }
 
 pub(crate) fn run(args: &EvalArgs, threads: usize, screen: &Screen) -> anyhow::Result<Outcome> {
+    if !args.compare.is_empty() {
+        return compare::run(args, threads, screen);
+    }
     let found = evaluate(args, threads, screen)?;
     finish(args, &found, screen)
 }
@@ -93,17 +123,13 @@ pub(crate) fn evaluate(args: &EvalArgs, threads: usize, screen: &Screen) -> anyh
     model_choice::check(&args.model, &args.recipe)?;
     let dataset = pictures::open(&args.dataset, args.data_root.as_deref(), args.images.as_deref())?;
     dataset.validate()?;
-    let options = StageOptions {
-        device: args.model.device.clone(),
-        threads,
-        images: dataset.images.clone(),
-        queries: match dataset.gallery_queries_itself() {
-            true => dataset.images.clone(),
-            false => dataset.queries.iter().map(|query| query.name.clone()).collect(),
-        },
+    let options = stage_options(args, threads, &dataset);
+    let mut chain = rerank_choice::chain("--rerank", &rerank_choice::typed(&args.rerank), &options)?;
+    let choose = |after: &Evaluation, before: Option<&Evaluation>| choice::choose(args, after, before);
+    let rules = Rules {
+        before: args.report.is_some(),
+        ..rules(args, &dataset, &choose)?
     };
-    let mut chain = rerank_choice::chain(&rerank_choice::typed(&args.rerank), &options)?;
-    let rules = rules(args, &dataset)?;
     let source = source(args, threads, &dataset, rules.protocol, &[&chain], screen)?;
     let judged = judge(&source, &rules, &mut chain, screen)?;
     Ok(Evaluated {
@@ -113,12 +139,27 @@ pub(crate) fn evaluate(args: &EvalArgs, threads: usize, screen: &Screen) -> anyh
         rerank: judged.rerank,
         missing: source.missing,
         distractors: source.distractors,
+        choice: judged.choice,
         answers: judged.answers,
+        before: judged.before,
         dataset,
     })
 }
 
-fn rules<'a>(args: &'a EvalArgs, dataset: &'a Dataset) -> anyhow::Result<Rules<'a>> {
+/// What opening a stage may need.
+fn stage_options(args: &EvalArgs, threads: usize, dataset: &Dataset) -> StageOptions {
+    StageOptions {
+        device: args.model.device.clone(),
+        threads,
+        images: dataset.images.clone(),
+        queries: match dataset.gallery_queries_itself() {
+            true => dataset.images.clone(),
+            false => dataset.queries.iter().map(|query| query.name.clone()).collect(),
+        },
+    }
+}
+
+fn rules<'a>(args: &'a EvalArgs, dataset: &'a Dataset, choose: &'a Choose<'a>) -> anyhow::Result<Rules<'a>> {
     let protocol = match &args.protocol {
         Some(name) => Some(
             name.parse::<Protocol>()
@@ -136,6 +177,8 @@ fn rules<'a>(args: &'a EvalArgs, dataset: &'a Dataset) -> anyhow::Result<Rules<'
         protocol,
         options,
         args,
+        before: false,
+        choose,
     })
 }
 

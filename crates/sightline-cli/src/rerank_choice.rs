@@ -8,7 +8,7 @@ use sightline::dataset::suggestion;
 use sightline::descriptor::{DescriptorSet, GraphFile};
 use sightline::rerank::{Chain, Compares, Rankings, Reranked, SettingsError};
 use sightline::search::KnnGraph;
-use sightline::{StageError, StageOptions, open_stage};
+use sightline::{METHODS, StageError, StageOptions, open_stage};
 use std::path::Path;
 use std::sync::Mutex;
 
@@ -29,14 +29,42 @@ pub(crate) fn typed(args: &RerankArgs) -> Vec<String> {
     stages
 }
 
-/// Opens stages: what is wrong with them is wrong usage, and says what was meant.
-pub(crate) fn chain(stages: &[String], options: &StageOptions) -> anyhow::Result<Chain> {
-    let open = |text: &String| open_stage(text, options).map_err(|error| explained(text, error));
+/// The stages of an entry of `--compare`: `none`, or stages joined by `+`. A `+` within a setting stays: a stage begins where a
+/// method is named, or a name with settings stands.
+pub(crate) fn joined(entry: &str) -> Vec<String> {
+    if entry.trim() == "none" {
+        return Vec::new();
+    }
+    let begins = |text: &str| {
+        let name = text.split([':', '+']).next().unwrap_or("").trim();
+        let settings = text.trim_start()[name.len()..].starts_with(':');
+        METHODS.contains(&name)
+            || (settings && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'))
+    };
+    let mut stages: Vec<String> = Vec::new();
+    let mut rest = entry;
+    let mut from = 0;
+    while let Some(at) = rest[from..].find('+') {
+        let behind = &rest[from + at + 1..];
+        if begins(behind) {
+            stages.push(rest[..from + at].trim().to_owned());
+            (rest, from) = (behind, 0);
+        } else {
+            from += at + 1;
+        }
+    }
+    stages.push(rest.trim().to_owned());
+    stages
+}
+
+/// Opens stages that stand behind `option`: what is wrong with them is wrong usage, and says what was meant.
+pub(crate) fn chain(option: &str, stages: &[String], options: &StageOptions) -> anyhow::Result<Chain> {
+    let open = |text: &String| open_stage(text, options).map_err(|error| explained(option, text, error));
     let stages = stages.iter().map(open).collect::<anyhow::Result<_>>()?;
     Ok(Chain { stages })
 }
 
-fn explained(text: &str, error: StageError) -> anyhow::Error {
+fn explained(option: &str, text: &str, error: StageError) -> anyhow::Error {
     let (wanted, known) = match &error {
         StageError::Unknown { method, known } => (method.as_str(), *known),
         StageError::Settings(SettingsError::UnknownKey { key, known, .. }) => (key.as_str(), *known),
@@ -44,7 +72,7 @@ fn explained(text: &str, error: StageError) -> anyhow::Error {
         StageError::Open(_) => return error.into(),
     };
     let near = suggestion(wanted, known.iter().copied());
-    usage(format!("--rerank {text}: {error}{near}"))
+    usage(format!("{option} {text}: {error}{near}"))
 }
 
 /// Whether a stage compares that.
@@ -115,6 +143,21 @@ pub(crate) fn card(chain: &Chain, shortlist: usize, junk: JunkChoice) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn stages_are_joined_by_a_plus() {
+        assert!(joined("none").is_empty());
+        assert_eq!(joined("aqe:k=3,alpha=3"), ["aqe:k=3,alpha=3"]);
+        assert_eq!(
+            joined("dba:k=2,alpha=0+aqe+spatial:top=9"),
+            ["dba:k=2,alpha=0", "aqe", "spatial:top=9"]
+        );
+        // Names of files may hold a plus; wrong names are found where they stand.
+        assert_eq!(joined("csa:weights=a+b.pth+aqe"), ["csa:weights=a+b.pth", "aqe"]);
+        assert_eq!(joined("aqe:k=3+aeq:k=4"), ["aqe:k=3", "aeq:k=4"]);
+        assert_eq!(joined("aqe + diffusion:kd=5"), ["aqe", "diffusion:kd=5"]);
+        assert_eq!(joined("+"), ["+"]);
+    }
 
     #[test]
     fn both_spellings_mean_the_same() {

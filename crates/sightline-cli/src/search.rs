@@ -13,7 +13,7 @@ use serde::Serialize;
 use sightline::card::{refuse_to_mix, remarks};
 use sightline::descriptor::DescriptorSet;
 use sightline::extract::{FolderCache, Skipped, cache_root};
-use sightline::rerank::{LocalAccess, Rankings, Trace};
+use sightline::rerank::{LocalAccess, Rankings, Step, explain};
 use sightline::{Describer, StageOptions};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -39,26 +39,6 @@ struct Answer {
     stages: Vec<Step>,
 }
 
-#[derive(Serialize)]
-struct Step {
-    method: &'static str,
-    rank: usize,
-    /// None where the stage did not look as far down.
-    score: Option<f32>,
-}
-
-/// What a stage made of a row; none where it was not among its answers.
-fn step(trace: &Trace, row: usize) -> Option<Step> {
-    let list = trace.lists.first()?;
-    let place = list.iter().position(|hit| hit.index == row)?;
-    let scored = trace.scored.first().is_some_and(|scored| place < *scored);
-    Some(Step {
-        method: trace.method,
-        rank: place + 1,
-        score: scored.then_some(list[place].score),
-    })
-}
-
 /// What is searched.
 struct Collection {
     set: DescriptorSet,
@@ -80,7 +60,7 @@ pub(crate) fn run(args: &SearchArgs, threads: usize, screen: &Screen) -> anyhow:
         images: set.as_ref().map_or(Vec::new(), |set| set.names().to_vec()),
         queries: Vec::new(),
     };
-    let mut chain = rerank_choice::chain(&rerank_choice::typed(&args.rerank), &stages)?;
+    let mut chain = rerank_choice::chain("--rerank", &rerank_choice::typed(&args.rerank), &stages)?;
     let local = LocalQuery::describe(args, &chain, threads, screen)?;
     let model = model_choice::model(&args.model, screen)?;
     // A plain set is whitened after it was opened, and the query with it, after it was described as the set was.
@@ -174,7 +154,7 @@ pub(crate) fn run(args: &SearchArgs, threads: usize, screen: &Screen) -> anyhow:
                 stages: if chain.stages.is_empty() {
                     Vec::new()
                 } else {
-                    trace.iter().filter_map(|stage| step(stage, hit.index)).collect()
+                    explain(trace, 0, hit.index)
                 },
             }
         })

@@ -4,7 +4,7 @@
 mod promise;
 
 use promise::Place;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::HashSet;
 
 /// Elements that have no end tag.
@@ -196,4 +196,81 @@ fn pictures_of_classes_have_a_page_too() {
     sound(&page);
     assert!(page.contains("&lt;&amp;&gt;scene") && page.contains("First right answer"));
     assert!(page.contains("Answers of the query&#39;s class are right.") && page.contains("<img "));
+}
+
+#[test]
+fn the_page_of_a_comparison_shows_what_each_method_won_and_lost() {
+    let place = drawn();
+    place
+        .run(&format!(
+            "{SETS} --compare none aqe:k=4,alpha=2 aqe:k=9,alpha=0 --images pictures --report page.html"
+        ))
+        .ends(0);
+    let page = place.text("page.html");
+    sound(&page);
+    for text in [
+        "methods beside each other",
+        "<h2 id=\"methods-heading\">Methods</h2>",
+        "mAP-medium over 6 queries",
+        "aqe:k=9,alpha=0 beside none",
+        "what the others are compared with",
+        "<svg class=\"interval",
+    ] {
+        assert!(page.contains(text), "the page lacks {text}");
+    }
+    assert!(page.matches("<article ").count() > 0);
+}
+
+#[test]
+fn before_and_after_are_shown_for_the_queries_that_changed_most() {
+    let place = drawn();
+    let evaluated = |more: &str| place.run(&format!("{SETS} {more} --json -")).ends(0).json();
+    let aps = |evaluation: &Value| -> Vec<f64> {
+        let queries = evaluation["queries"].as_array().unwrap();
+        queries
+            .iter()
+            .map(|query| query["ap"].as_f64().unwrap())
+            .collect()
+    };
+    let (before, after) = (
+        aps(&evaluated("")),
+        aps(&evaluated(
+            "--rerank aqe:k=9,alpha=0 --images pictures --report page.html",
+        )),
+    );
+    let changed = before
+        .iter()
+        .zip(&after)
+        .filter(|(before, after)| (*before - *after).abs() > 1e-9);
+    let changed = changed.count();
+    assert!(changed > 0);
+    let page = place.text("page.html");
+    sound(&page);
+    assert_eq!(page.matches("<article ").count(), 6);
+    assert!(page.contains("Re-ranking changed mAP from") && page.contains("Lost by re-ranking"));
+    // Every query that changed has both rankings, one above the other, with what each stage made of an answer.
+    assert!(page.matches(">before</h4>").count() >= 1);
+    assert_eq!(
+        page.matches(">before</h4>").count(),
+        page.matches(">after</h4>").count()
+    );
+    assert!(
+        page.contains(">search 0.")
+            && page.contains(">aqe 0.")
+            && page.contains("<th scope=\"col\">Change</th>")
+    );
+    let strips = |output: &str, more: &str| {
+        let show = SETS.replace("eval", "show ranking");
+        place
+            .run(&format!(
+                "{show} --images pictures --answers 4 -o {output} {more}"
+            ))
+            .ends(0);
+    };
+    strips("strips.html", "--rerank aqe:k=9,alpha=0");
+    assert!(place.text("strips.html").contains("before "));
+    strips("plain.png", "--query scene02_query");
+    strips("both.png", "--rerank aqe:k=9,alpha=0 --query scene02_query");
+    let height = |name: &str| u32::from_be_bytes(place.read(name)[20..24].try_into().unwrap());
+    assert!(height("both.png") >= height("plain.png"));
 }

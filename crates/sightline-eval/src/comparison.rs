@@ -83,6 +83,15 @@ impl Comparison {
             judging,
         })
     }
+
+    /// The tables that say something of their own: the main measure, or each setup where setups differ from it.
+    pub fn tables(&self) -> Vec<&Table> {
+        let same = |table: &Table| table.queries == self.main.queries && table.rows == self.main.rows;
+        match self.setups.iter().all(same) {
+            true => vec![&self.main],
+            false => self.setups.iter().collect(),
+        }
+    }
 }
 
 /// `measures`: one a name, the first of `evaluation`.
@@ -223,6 +232,7 @@ mod tests {
         for table in &got.setups {
             assert_eq!(Some(table.rows[1].mean), after.metrics.get(&table.metric));
         }
+        assert_eq!(got.tables().len(), 3);
         assert_eq!(got.main.rows[0].against_first, None);
         let [aqe, again] = [1, 2].map(|row| got.main.rows[row].against_first.unwrap().paired);
         assert_eq!((aqe.wins, aqe.losses, aqe.ties), (1, 1, 0));
@@ -238,7 +248,7 @@ mod tests {
         let named = |dataset: &Dataset, protocol| {
             let one = evaluated(dataset, &[[0, 1, 2, 3, 4], [4, 3, 2, 1, 0]], Some(protocol));
             let got = Comparison::new(&[("a", &one), ("b", &one)], Judging::default()).unwrap();
-            assert!(got.setups.is_empty());
+            assert!(got.setups.is_empty() && got.tables() == [&got.main]);
             assert_eq!(Some(got.main.rows[1].mean), one.metrics.get(&got.main.metric));
             (got.main.metric, got.main.queries)
         };

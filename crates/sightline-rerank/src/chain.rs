@@ -98,7 +98,11 @@ impl Chain {
         let mut trace = vec![Trace {
             method: "search",
             lists: rankings.lists.clone(),
-            scored: rankings.lists.iter().map(Vec::len).collect(),
+            scored: match rankings.searched {
+                true => rankings.lists.iter().map(Vec::len).collect(),
+                // Given rankings have an order, and no scores.
+                false => vec![0; rankings.lists.len()],
+            },
         }];
         for stage in &mut self.stages {
             let scored = stage.rerank(&mut rankings, progress)?;

@@ -7,10 +7,10 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Step {
     /// Name of the method; `search` for what came in.
-    pub method: String,
+    pub method: &'static str,
     /// Its place among the answers, counted from 1; none where the stage's list does not hold it.
-    pub place: Option<usize>,
-    /// The score that the stage gave it; none where it gave none.
+    pub rank: Option<usize>,
+    /// The score that the stage gave it; none where it did not look as far down, or what came in had no scores.
     pub score: Option<f32>,
 }
 
@@ -25,8 +25,8 @@ pub struct Step {
 ///     Trace { method: "csa", lists: hits(&[(7, 0.6), (4, 0.9)]), scored: vec![1] },
 /// ];
 /// let steps = explain(&trace, 0, 7);
-/// assert_eq!((steps[0].place, steps[0].score), (Some(2), Some(0.8)));
-/// assert_eq!((steps[1].place, steps[1].score), (Some(1), Some(0.6)));
+/// assert_eq!((steps[0].rank, steps[0].score), (Some(2), Some(0.8)));
+/// assert_eq!((steps[1].rank, steps[1].score), (Some(1), Some(0.6)));
 /// // The second stage has scored one answer only.
 /// assert_eq!(explain(&trace, 0, 4)[1].score, None);
 /// ```
@@ -37,8 +37,8 @@ pub fn explain(trace: &[Trace], query: usize, index: usize) -> Vec<Step> {
         let scored = stage.scored.get(query).copied().unwrap_or(0);
         let place = list.iter().position(|hit| hit.index == index);
         Step {
-            method: stage.method.to_owned(),
-            place: place.map(|place| place + 1),
+            method: stage.method,
+            rank: place.map(|place| place + 1),
             score: place
                 .filter(|place| *place < scored)
                 .map(|place| list[place].score),

@@ -14,7 +14,9 @@ mod thumbnail;
 pub use choice::{Choice, chosen, chosen_by_change, worst_first};
 pub use methods::sentence;
 pub use query::{Answer, QuerySection, Strip, Verdict};
-pub use sections::{Found, Pictures, RankedAnswers, figures, lines, listed, rule, sections, verdict};
+pub use sections::{
+    Found, Pictures, RankedAnswers, figures, lines, lines_of_methods, listed, rule, sections, verdict,
+};
 pub use thumbnail::{Thumbnail, thumbnail};
 
 use sightline_eval::Comparison;
@@ -208,11 +210,7 @@ mod tests {
         let mut report = report();
         let query = &mut report.groups[0].queries[0];
         query.strips[0].label = "before".into();
-        let step = |method: &str, place, score| sightline_rerank::Step {
-            method: method.into(),
-            place,
-            score,
-        };
+        let step = |method, rank, score| sightline_rerank::Step { method, rank, score };
         let answer = |(verdict, name, was): &(Verdict, &str, Option<usize>)| Answer {
             name: (*name).into(),
             score: Some(0.8),
@@ -247,7 +245,8 @@ mod tests {
             "was 40",
             "was 1<",
             "new",
-            "search 0.910, csa 34.0",
+            ">search 0.910<",
+            ">csa 34.0<",
         ] {
             assert!(page.contains(text), "the page lacks {text}");
         }

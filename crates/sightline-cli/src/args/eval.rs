@@ -18,6 +18,7 @@ sightline eval --dataset roxford5k --data-root data --features db.safetensors --
 sightline eval --dataset gnd_kth.pkl --features db.safetensors --query-features q.safetensors --whiten w.safetensors --rerank aqe:k=3,alpha=3\n  \
 sightline eval --dataset gnd_roxford5k.pkl --features db.safetensors --query-features q.safetensors --rerank diffusion --rerank csa:weights=csa.pth\n  \
 sightline eval --dataset gnd_roxford5k.pkl --features db.safetensors --query-features q.safetensors --local asmk-star --codebook c.safetensors\n  \
+sightline eval --dataset gnd_roxford5k.pkl --features db.safetensors --query-features q.safetensors --compare none aqe:k=3,alpha=3 aqe:k=3,alpha=3+diffusion\n  \
 sightline eval --dataset gnd_roxford5k.pkl --images jpg --model how.pth --local asmk-star --codebook c.safetensors --distractors r1m.sasmk"
 )]
 pub(crate) struct EvalArgs {
@@ -84,6 +85,17 @@ pub(crate) struct EvalArgs {
 
     #[command(flatten)]
     pub(crate) rerank: RerankArgs,
+
+    /// Evaluate several in one call and compare each with the first, query by query: `none`, or what --rerank takes; `+` joins
+    /// stages that follow each other. Descriptors are made once
+    #[arg(
+        long,
+        value_name = "METHOD",
+        num_args = 1..,
+        conflicts_with_all = ["rerank", "dba", "aqe", "adba"],
+        help_heading = "Re-ranking"
+    )]
+    pub(crate) compare: Vec<String>,
 
     /// When junk leaves the answers: after re-ranking or before it
     #[arg(

@@ -15,7 +15,7 @@ pub(super) fn run(args: &BenchRerankArgs, threads: usize, screen: &Screen) -> an
         images: Vec::new(),
         queries: Vec::new(),
     };
-    let mut chain = rerank_choice::chain(&args.method, &options)?;
+    let mut chain = rerank_choice::chain("--method", &args.method, &options)?;
     let data = Clusters {
         dim: args.dim as usize,
         centres: args

@@ -5,6 +5,7 @@ use sightline::dataset::Dataset;
 use sightline::descriptor::DescriptorSet;
 use sightline::eval::RankedLists;
 use sightline::report::Found;
+use sightline::rerank::{Trace, explain};
 use sightline::search::Hit;
 
 /// What a query found, by its index.
@@ -26,24 +27,27 @@ pub(super) fn searched(
         .collect())
 }
 
-/// The `most` first of re-ranked answers; where the images query themselves, a query is no answer of its own.
+/// The `most` first answers after the last of `stages`, with their way through them; where the images query themselves, a query
+/// is no answer of its own.
 pub(super) fn traced(
-    lists: &[Vec<Hit>],
+    stages: &[Trace],
     asked: &[usize],
     most: usize,
     dataset: &Dataset,
     sets: &[DescriptorSet],
 ) -> Answers {
+    let lists = stages.last().map_or(&[][..], |stage| &stage.lists);
     let own = |query: usize, index: usize| dataset.gallery_queries_itself() && index == query;
     asked
         .iter()
         .filter_map(|query| Some((*query, lists.get(*query)?)))
         .map(|(query, list)| {
             let others = list.iter().filter(|hit| !own(query, hit.index));
-            (
-                query,
-                others.take(most).map(|hit| found(hit, dataset, sets)).collect(),
-            )
+            let explained = others.take(most).map(|hit| Found {
+                steps: explain(stages, query, hit.index),
+                ..found(hit, dataset, sets)
+            });
+            (query, explained.collect())
         })
         .collect()
 }

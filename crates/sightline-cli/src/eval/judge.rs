@@ -3,13 +3,13 @@
 use super::answers::{self, Answers};
 use super::source::{Ranked, Sides, Source};
 use crate::args::{EvalArgs, JunkChoice};
-use crate::output::usage;
 use crate::progress::Screen;
 use crate::rerank_choice;
 use sightline::dataset::{Dataset, Truth};
 use sightline::descriptor::DescriptorSet;
 use sightline::eval::revisited::Setup;
 use sightline::eval::{self, Evaluation, Options, Protocol, RankedLists, Ranking};
+use sightline::report::Choice;
 use sightline::rerank::{Chain, LocalAccess, Rankings, Trace};
 use sightline::search::Rows;
 use sightline::{Aligned, Reordered, SearchRanking};
@@ -20,13 +20,31 @@ pub(super) struct Rules<'a> {
     pub(super) protocol: Option<Protocol>,
     pub(super) options: Options,
     pub(super) args: &'a EvalArgs,
+    /// Whether what stood before the stages is judged too.
+    pub(super) before: bool,
+    /// Which queries are shown.
+    pub(super) choose: &'a Choose<'a>,
+}
+
+/// Which queries a report page shows, by what was found and by what stood before the stages, where that was judged.
+pub(super) type Choose<'a> = dyn Fn(&Evaluation, Option<&Evaluation>) -> anyhow::Result<Choice> + 'a;
+
+/// What stood before the stages.
+pub(crate) struct Before {
+    pub(crate) evaluation: Evaluation,
+    /// The best answers of the same queries.
+    pub(crate) answers: Answers,
 }
 
 /// What came of one chain of stages.
 pub(crate) struct Judged {
     pub(crate) evaluation: Evaluation,
-    /// The best answers of the queries that the report page shows.
+    /// The queries that the report page shows.
+    pub(crate) choice: Choice,
+    /// Their best answers.
     pub(crate) answers: Answers,
+    /// None without stages, or where nobody asked.
+    pub(crate) before: Option<Before>,
     /// What a card says of it; none without stages.
     pub(crate) rerank: Option<serde_json::Value>,
 }
@@ -56,6 +74,7 @@ pub(super) fn judge(
                 [one(Setup::Easy)?, one(Setup::Medium)?, one(Setup::Hard)?]
             };
             let evaluation = Evaluation::of_setups([easy.evaluation, medium.evaluation, hard.evaluation]);
+            // Before the stages, junk is stepped over in every setup alike.
             Ok(Judged { evaluation, ..medium })
         }
         (Truth::Classic(lists), JunkChoice::Before) => {
@@ -93,6 +112,7 @@ fn given(
         return finish(
             rules,
             lists,
+            lists,
             Heads::None(&|asked, most| Ok(answers::listed(lists, asked, most, rules.dataset))),
         );
     }
@@ -120,6 +140,7 @@ fn given(
     finish(
         rules,
         &reordered,
+        lists,
         Heads::Some {
             trace: reranked.trace,
             card: rerank_choice::card(chain, length, rules.args.rerank_junk),
@@ -152,6 +173,7 @@ fn searched(
     if chain.stages.is_empty() {
         return finish(
             rules,
+            &ranking,
             &ranking,
             Heads::None(&|asked, most| answers::searched(&ranking, asked, most, dataset, distractors)),
         );
@@ -202,6 +224,7 @@ fn searched(
     finish(
         rules,
         judged,
+        &ranking,
         Heads::Some {
             trace: reranked.trace,
             card: rerank_choice::card(chain, length, rules.args.rerank_junk),
@@ -235,43 +258,47 @@ enum Heads<'a> {
     },
 }
 
-fn finish(rules: &Rules<'_>, ranking: &dyn Ranking, heads: Heads<'_>) -> anyhow::Result<Judged> {
-    let evaluation = eval::evaluate(rules.dataset, ranking, rules.protocol, &rules.options)?;
-    let asked = shown(rules.args, &evaluation)?;
+/// `before`: the ranking as it was before the stages.
+fn finish(
+    rules: &Rules<'_>,
+    ranking: &dyn Ranking,
+    before: &dyn Ranking,
+    heads: Heads<'_>,
+) -> anyhow::Result<Judged> {
+    let evaluated = |ranking| eval::evaluate(rules.dataset, ranking, rules.protocol, &rules.options);
+    let evaluation = evaluated(ranking)?;
     let most = rules.args.report_answers.into();
-    let (answers, rerank) = match heads {
-        Heads::None(find) => (find(&asked, most)?, None),
+    match heads {
+        Heads::None(find) => {
+            let choice = (rules.choose)(&evaluation, None)?;
+            Ok(Judged {
+                answers: find(&choice.all().collect::<Vec<_>>(), most)?,
+                evaluation,
+                choice,
+                before: None,
+                rerank: None,
+            })
+        }
         Heads::Some {
             trace,
             card,
             distractors,
         } => {
-            let last = trace.last().map_or(&[][..], |trace| &trace.lists);
-            let answers = answers::traced(last, &asked, most, rules.dataset, distractors);
-            (answers, Some(card))
+            let before = rules.before.then(|| evaluated(before)).transpose()?;
+            let choice = (rules.choose)(&evaluation, before.as_ref())?;
+            let asked: Vec<usize> = choice.all().collect();
+            let answers =
+                |stages: &[Trace]| answers::traced(stages, &asked, most, rules.dataset, distractors);
+            Ok(Judged {
+                answers: answers(&trace),
+                before: before.map(|evaluation| Before {
+                    evaluation,
+                    answers: answers(&trace[..trace.len().min(1)]),
+                }),
+                evaluation,
+                choice,
+                rerank: Some(card),
+            })
         }
-    };
-    Ok(Judged {
-        evaluation,
-        answers,
-        rerank,
-    })
-}
-
-/// The queries that the report page shows; none without a page.
-fn shown(args: &EvalArgs, evaluation: &Evaluation) -> anyhow::Result<Vec<usize>> {
-    if args.report.is_none() {
-        return Ok(Vec::new());
     }
-    if args.report_query.is_empty() {
-        return Ok(sightline::report::chosen(evaluation, args.report_queries));
-    }
-    let names = || evaluation.queries.iter().map(|query| query.name.as_str());
-    let index = |wanted: &String| {
-        names().position(|name| name == wanted).ok_or_else(|| {
-            let near = sightline::dataset::suggestion(wanted, names());
-            usage(format!("there is no query `{wanted}`{near}"))
-        })
-    };
-    args.report_query.iter().map(index).collect()
 }

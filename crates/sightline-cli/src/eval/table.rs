@@ -1,19 +1,12 @@
 //! The numbers of an evaluation as lines of text.
 
 use sightline::dataset::Dataset;
-use sightline::eval::Evaluation;
+use sightline::eval::{Evaluation, Protocol};
 use std::fmt::Write as _;
 
 /// The numbers as lines of text.
 pub(crate) fn table(dataset: &Dataset, distractors: usize, evaluation: &Evaluation) -> String {
-    let mut text = format!(
-        "{}: {} queries, {} images{}, protocol {}\n",
-        dataset.name,
-        dataset.query_count(),
-        dataset.images.len(),
-        among(distractors),
-        evaluation.protocol.name()
-    );
+    let mut text = title(dataset, distractors, evaluation.protocol);
     for (name, value) in evaluation.metrics.iter() {
         let _ = match value {
             Some(value) => write!(text, "{name:<14} {value:.4}"),
@@ -36,8 +29,31 @@ pub(crate) fn table(dataset: &Dataset, distractors: usize, evaluation: &Evaluati
     text
 }
 
+/// What was evaluated, as the line above the numbers.
+pub(super) fn title(dataset: &Dataset, distractors: usize, protocol: Protocol) -> String {
+    format!(
+        "{}: {} queries, {} images{}, protocol {}\n",
+        dataset.name,
+        dataset.query_count(),
+        dataset.images.len(),
+        among(distractors),
+        protocol.name()
+    )
+}
+
+/// What was evaluated, as the sentence of a page.
+pub(super) fn head(dataset: &Dataset, distractors: usize, protocol: Protocol) -> String {
+    format!(
+        "{} queries against {} images{}, protocol {}.",
+        dataset.query_count(),
+        dataset.images.len(),
+        among(distractors),
+        protocol.name()
+    )
+}
+
 /// How many distractors the images stand among; nothing where there are none.
-pub(crate) fn among(distractors: usize) -> String {
+fn among(distractors: usize) -> String {
     match distractors {
         0 => String::new(),
         1 => " and 1 distractor".to_owned(),

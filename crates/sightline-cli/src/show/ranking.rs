@@ -10,6 +10,11 @@ use sightline::show::{Mark, Strips};
 
 pub(crate) fn run(args: &ShowRankingArgs, threads: usize, screen: &Screen) -> anyhow::Result<Outcome> {
     let form = Form::of(&args.output)?;
+    if !args.eval.compare.is_empty() {
+        return Err(usage(
+            "--compare belongs to `eval`, whose --report shows what each method won and lost",
+        ));
+    }
     if args.eval.report.is_some() || args.eval.json.is_some() {
         return Err(usage(
             "--report and --json belong to `eval`; `show ranking` writes the drawing only",

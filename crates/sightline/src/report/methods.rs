@@ -60,14 +60,7 @@ pub(super) fn section(report: &Report, page: &mut String) {
          brackets for the number of methods (Holm).</p>",
         escape(first)
     );
-    let setups = &comparison.setups;
-    // Where there are setups the main measure is one of them.
-    let tables = if setups.is_empty() {
-        std::slice::from_ref(&comparison.main)
-    } else {
-        setups.as_slice()
-    };
-    for (number, table) in tables.iter().enumerate() {
+    for (number, table) in comparison.tables().into_iter().enumerate() {
         write_table(table, number, page);
     }
     page.push_str("</section>\n");
@@ -111,7 +104,7 @@ fn write_row(row: &Row, reach: f64, page: &mut String) {
     let _ = write!(
         page,
         "<tr><th scope=\"row\">{}</th><td><b>{:.4}</b></td><td>{}</td>",
-        escape(&row.name),
+        breakable(&row.name),
         row.mean,
         between(row.interval)
     );
@@ -132,6 +125,15 @@ fn write_row(row: &Row, reach: f64, page: &mut String) {
         }
     }
     page.push_str("</tr>\n");
+}
+
+/// A method's name, which may go on in the next line behind a setting or a stage.
+pub(super) fn breakable(name: &str) -> String {
+    let mut text = escape(name);
+    for end in [":", ",", "+"] {
+        text = text.replace(end, &format!("{end}<wbr/>"));
+    }
+    text
 }
 
 /// The interval as a line with its middle, over a line at 0; the numbers are its text.

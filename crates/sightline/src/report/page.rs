@@ -126,7 +126,7 @@ fn overview(report: &Report, page: &mut String) {
          <th scope=\"col\">Query</th>",
     );
     for column in &report.columns {
-        let _ = write!(page, "<th scope=\"col\">{}</th>", escape(column));
+        let _ = write!(page, "<th scope=\"col\">{}</th>", methods::breakable(column));
     }
     let changed = report.lines.iter().any(|line| line.change.is_some());
     if changed {

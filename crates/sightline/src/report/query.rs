@@ -257,21 +257,18 @@ impl Answer {
 
     /// Where the answer stood before, and every stage's score.
     fn write_steps(&self, place: usize, page: &mut String) {
-        match self.steps.first().map(|first| first.place) {
+        match self.steps.first().map(|first| first.rank) {
             Some(Some(was)) if was != place => {
                 let _ = write!(page, "<i>was {was}</i>");
             }
             Some(None) => page.push_str("<i>new</i>"),
             _ => {}
         }
-        let scored = |step: &Step| Some(format!("{} {}", step.method, short(step.score?)));
-        let scores: Vec<String> = self.steps.iter().filter_map(scored).collect();
-        if !scores.is_empty() {
-            let _ = write!(
-                page,
-                "<span class=\"steps\">{}</span>",
-                escape(&scores.join(", "))
-            );
+        for step in &self.steps {
+            if let Some(score) = step.score {
+                let (method, score) = (escape(step.method), short(score));
+                let _ = write!(page, "<span class=\"steps\">{method} {score}</span>");
+            }
         }
     }
 }

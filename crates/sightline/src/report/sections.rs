@@ -3,6 +3,7 @@
 use super::{Answer, Figure, QueryLine, QuerySection, Strip, Thumbnail, Verdict, worst_first};
 use sightline_dataset::{Dataset, Truth};
 use sightline_eval::Evaluation;
+use sightline_eval::paired::measured;
 use sightline_rerank::Step;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -154,6 +155,24 @@ pub fn lines(evaluation: &Evaluation, changes: &[Option<f64>]) -> (Vec<String>, 
         }
     };
     (columns, worst_first(evaluation).into_iter().map(line).collect())
+}
+
+/// A line a query with the main measure of each of several named evaluations, the worst of the first one first.
+pub fn lines_of_methods(evaluations: &[(&str, &Evaluation)]) -> (Vec<String>, Vec<QueryLine>) {
+    let columns = evaluations.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let Some((_, first)) = evaluations.first() else {
+        return (columns, Vec::new());
+    };
+    let measures: Vec<Vec<Option<f64>>> = evaluations
+        .iter()
+        .map(|(_, evaluation)| measured(evaluation).map_or_else(|_| Vec::new(), |measured| measured.values))
+        .collect();
+    let (_, mut lines) = lines(first, &[]);
+    for line in &mut lines {
+        let value = |values: &Vec<Option<f64>>| values.get(line.query).copied().flatten();
+        line.values = measures.iter().map(value).collect();
+    }
+    (columns, lines)
 }
 
 /// What one ranking gives to the queries that are shown.

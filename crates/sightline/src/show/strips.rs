@@ -143,7 +143,9 @@ fn lines(query: &QuerySection) -> Vec<Line<'_>> {
         [only] => return vec![line(query.name.clone(), only)],
         all => all.iter().map(|strip| line(strip.label.clone(), strip)).collect(),
     };
-    if let (Some(last), (_, Some(gain))) = (lines.last_mut(), query.precisions()) {
+    let (_, gain) = query.precisions();
+    // What rounds to 0 is no gain.
+    if let (Some(last), Some(gain)) = (lines.last_mut(), gain.filter(|gain| gain.abs() >= 0.0005)) {
         last.caption += &format!("   {gain:+.3}");
     }
     if query.stays() {
