@@ -23,6 +23,9 @@ impl ListSizes {
         sim_len: 512,
     };
 
+    /// The most of either: a sample's similarities then take 256 MB.
+    pub const MOST: usize = 8192;
+
     /// Images of a list.
     pub fn list(self) -> usize {
         self.topk.max(self.sim_len)
@@ -72,14 +75,16 @@ impl<'a> CsaLists<'a> {
     /// Lists of the same images in the same order by each backbone. `clusters` says what each image shows.
     ///
     /// # Errors
-    /// When there is not one descriptor, list and cluster for each image, lists are too short, or `sizes` has a 0.
+    /// When there is not one descriptor, list and cluster for each image, lists are too short, or one of `sizes` is 0 or above [`ListSizes::MOST`].
     pub fn new(
         backbones: Vec<Backbone<'a>>,
         clusters: &'a [u32],
         sizes: ListSizes,
     ) -> Result<Self, TrainError> {
         for (name, value) in [("topk", sizes.topk), ("sim_len", sizes.sim_len)] {
-            TrainError::check_setting(name, value as f64, "a whole number from 1", |value| value >= 1.0)?;
+            let fits = (1..=ListSizes::MOST).contains(&value);
+            let wanted = "a whole number from 1 to 8192";
+            TrainError::check_setting(name, value as f64, wanted, |_| fits)?;
         }
         let images = clusters.len();
         for (backbone, given) in backbones.iter().enumerate() {
@@ -259,7 +264,10 @@ mod tests {
         let sizes = ListSizes { topk: 3, sim_len: 2 };
         assert!(lists(&rows, &graphs, &[0; 4], sizes).is_ok());
         assert!(lists(&rows, &graphs, &[0; 3], sizes).is_err());
-        assert!(lists(&rows, &graphs, &[0; 4], ListSizes { topk: 0, ..sizes }).is_err());
+        for topk in [0, ListSizes::MOST + 1] {
+            let refused = lists(&rows, &graphs, &[0; 4], ListSizes { topk, ..sizes });
+            assert!(matches!(refused, Err(TrainError::Setting { name: "topk", .. })));
+        }
         // A list that ends early.
         graphs[0].indices[6] = u32::MAX;
         assert_eq!(lists(&rows, &graphs, &[0; 4], sizes).unwrap_err(), short(2, 3));
