@@ -23,8 +23,8 @@ mod show;
 mod whiten;
 
 pub(crate) use bench::{
-    BenchAsmkArgs, BenchCommand, BenchExtractArgs, BenchGraphArgs, BenchHomographyArgs, BenchKMeansArgs,
-    BenchPrepareArgs, BenchRerankArgs, BenchSearchArgs,
+    BenchAsmkArgs, BenchCommand, BenchCsaArgs, BenchExtractArgs, BenchGraphArgs, BenchHomographyArgs,
+    BenchKMeansArgs, BenchPrepareArgs, BenchRerankArgs, BenchSearchArgs,
 };
 pub(crate) use codebook::{
     CodebookCommand, CodebookForm, CodebookInfoArgs, CodebookStart, CodebookTrainArgs, TokenArgs, VladArgs,

@@ -1,6 +1,7 @@
 //! `sightline bench`: how fast the parts are, and how much memory they need.
 
 mod asmk;
+mod csa;
 mod graph;
 mod homography;
 mod kmeans;
@@ -66,6 +67,7 @@ pub(crate) fn run(command: &BenchCommand, threads: usize, screen: &Screen) -> an
         BenchCommand::Search(args) if args.here => search_here(args),
         BenchCommand::Search(args) => search(args, threads, screen),
         BenchCommand::Prepare(args) => prepare(args, screen),
+        BenchCommand::Csa(args) => csa::run(args, threads),
         BenchCommand::Asmk(args) => asmk::run(args, threads, screen),
         BenchCommand::Homography(args) => homography::run(args),
         BenchCommand::Graph(args) => graph::run(args, threads),

@@ -6,6 +6,8 @@
 
 mod asmk;
 mod clusters;
+#[cfg(feature = "nn")]
+mod csa;
 mod graph;
 mod homography;
 mod kmeans;
@@ -22,6 +24,8 @@ mod whole_way;
 
 pub use asmk::{AsmkSize, AsmkTimes, Step, time_asmk};
 pub use clusters::Clusters;
+#[cfg(feature = "nn")]
+pub use csa::{CsaSize, CsaTimes, time_csa};
 pub use graph::{GraphTimes, time_graph};
 pub use homography::{HomographySize, HomographyTimes, time_homography};
 pub use kmeans::{KMeansSize, KMeansTimes, time_k_means};

@@ -57,6 +57,65 @@ original methods on the same.\n\nExamples:\n  sightline bench rerank --method k-
 sightline bench rerank --method diffusion:form=paper --images 100000 --graph 50"
     )]
     Rerank(BenchRerankArgs),
+    /// Milliseconds a query of CSA's re-ranking network, at the published size unless told otherwise
+    #[command(
+        after_help = "The weights are seeded, the hidden layers four times as wide as a token, and the affinities noise. \
+scripts/csa_in_onnxruntime.py lets ONNX Runtime run the same network in turns.\n\nExamples:\n  sightline bench csa --threads 1\n  \
+sightline bench csa --queries 8 --batch 4 --by sightline,rten --export csa.onnx"
+    )]
+    Csa(BenchCsaArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct BenchCsaArgs {
+    /// Tokens: the query and its candidates (K + 1)
+    #[arg(long, value_name = "N", default_value_t = 1025, value_parser = clap::value_parser!(u32).range(2..=100_000))]
+    pub(crate) tokens: u32,
+
+    /// Anchors (L)
+    #[arg(long, value_name = "L", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=65536))]
+    pub(crate) anchors: u32,
+
+    /// Channels of a token
+    #[arg(long, value_name = "D", default_value_t = 768, value_parser = clap::value_parser!(u32).range(1..=65536))]
+    pub(crate) width: u32,
+
+    /// Heads of the attention
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub(crate) heads: u32,
+
+    /// Blocks
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub(crate) depth: u32,
+
+    /// Queries of a round
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) queries: u32,
+
+    /// Queries that are run together
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) batch: u32,
+
+    /// Rounds, after one to warm up
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) rounds: u32,
+
+    /// What runs it: sightline, rten
+    #[arg(
+        long,
+        value_name = "NAMES",
+        value_delimiter = ',',
+        default_value = "sightline"
+    )]
+    pub(crate) by: Vec<String>,
+
+    /// Write the network as an ONNX file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) export: Option<PathBuf>,
+
+    /// Print JSON, with the scores of the first query
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args, Debug)]

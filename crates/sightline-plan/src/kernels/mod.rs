@@ -19,9 +19,9 @@ pub(crate) use packed::Packed;
 /// Tokens of a panel.
 pub(crate) const LANES: usize = 32;
 /// Steps of a sum that are added up on their own, before they join the ones before: bounds what must stay in the near caches.
-pub(crate) const DEPTH: usize = 1024;
-/// Bytes of panels that a pass over the rows of a matrix takes at once; they stay in the second cache.
-const PASS_BYTES: usize = 1 << 20;
+pub(crate) const DEPTH: usize = 768;
+/// Bytes of panels that a pass over the rows of a matrix takes at once, at most; they stay in the second cache.
+const PASS_BYTES: usize = 1 << 19;
 
 /// Which instructions compute. All give the same bits, so this is a matter of speed alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +94,8 @@ struct Pass<'a> {
     /// The results' panels, from the first of these rows on.
     out: &'a mut [f32],
     out_stride: usize,
+    /// What the next pass reads of the left matrix, as much of it as is there.
+    ahead: &'a [f32],
     /// Number of panels, and the lanes that are computed in the last of them.
     panels: usize,
     last_lanes: usize,
@@ -161,7 +163,8 @@ impl Runnable {
         finish: Finish,
     ) {
         let panels = tokens.div_ceil(LANES);
-        let at_once = (PASS_BYTES / (left.depth.clamp(1, DEPTH) * LANES * size_of::<f32>())).max(1);
+        let most = (PASS_BYTES / (left.depth.clamp(1, DEPTH) * LANES * size_of::<f32>())).max(1);
+        let at_once = panels.div_ceil(panels.div_ceil(most).max(1)).max(1);
         for first in (0..panels).step_by(at_once) {
             let count = at_once.min(panels - first);
             let last_lanes = (tokens - (first + count - 1) * LANES).min(LANES);
@@ -177,6 +180,7 @@ impl Runnable {
                         right_stride,
                         out: &mut out[first * out_stride + row * LANES..],
                         out_stride,
+                        ahead: left.ahead(row + height, step, steps),
                         panels: count,
                         last_lanes,
                         bias: bias.filter(|_| step == 0).map(|bias| &bias[row..row + height]),

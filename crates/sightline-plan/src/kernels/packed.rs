@@ -70,4 +70,13 @@ impl Packed {
         let height = self.tile_rows.min(self.rows - row);
         &self.values[row * self.depth + step * height..][..steps * height]
     }
+
+    /// What [`Packed::tile`] has for the tile that starts with `row`, if there is one.
+    pub(super) fn ahead(&self, row: usize, step: usize, steps: usize) -> &[f32] {
+        if row < self.rows {
+            self.tile(row, step, steps)
+        } else {
+            &[]
+        }
+    }
 }
