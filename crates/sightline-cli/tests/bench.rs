@@ -186,3 +186,32 @@ fn robust_homographies_are_found_and_timed() {
         .ends(2)
         .complains("a share from 0 to 1");
 }
+
+#[test]
+fn csas_network_is_run_by_its_own_kernels_and_by_rten() {
+    let place = Place::new();
+    let line = "bench csa --tokens 20 --anchors 6 --width 16 --heads 2 --depth 1 --queries 3 --batch 2 --rounds 1 --threads 1";
+    let said = place
+        .run(&format!("{line} --by sightline,rten --export csa.onnx --json"))
+        .ends(0);
+    let results = said.json();
+    let scores = |index: usize| -> Vec<f64> {
+        let scores = results[index]["scores"].as_array().unwrap();
+        scores.iter().map(|score| score.as_f64().unwrap()).collect()
+    };
+    assert_eq!(scores(0).len(), 19);
+    for (ours, rten) in scores(0).iter().zip(scores(1)) {
+        assert!((ours - rten).abs() < 1e-5, "{ours} {rten}");
+    }
+    is_positive(&results[0]["ms_per_query"]);
+    assert!(place.path("csa.onnx").is_file());
+    place.run(line).ends(0).prints("ms a query");
+    place
+        .run("bench csa --by onnx")
+        .ends(2)
+        .complains("sightline, rten");
+    place
+        .run("bench csa --width 7 --heads 2")
+        .ends(2)
+        .complains("heads divide the width");
+}
