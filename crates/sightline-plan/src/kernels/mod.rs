@@ -95,6 +95,10 @@ struct Pass<'a> {
     out: &'a mut [f32],
     out_stride: usize,
     /// What the next pass reads of the left matrix, as much of it as is there.
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        expect(dead_code, reason = "plain code fetches nothing ahead")
+    )]
     ahead: &'a [f32],
     /// Number of panels, and the lanes that are computed in the last of them.
     panels: usize,
