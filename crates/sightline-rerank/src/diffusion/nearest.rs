@@ -6,7 +6,7 @@ use sightline_search::{Hit, KnnGraph, Rows, SearchError, knn_graph};
 use std::borrow::Cow;
 
 /// Bytes of the neighbours of all images, up to which the long lists are computed together with the short ones.
-const GRAPH_BYTES: usize = 1 << 30;
+const GRAPH_BYTES: usize = 64 << 20;
 
 /// The `k` nearest images of each; the stored ones where they are enough.
 pub(super) fn graph<'a>(
