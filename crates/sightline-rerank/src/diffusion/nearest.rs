@@ -5,7 +5,8 @@ use rayon::prelude::*;
 use sightline_search::{Hit, KnnGraph, Rows, SearchError, knn_graph};
 use std::borrow::Cow;
 
-/// Bytes of the neighbours of all images, up to which the long lists are computed together with the short ones.
+/// Bytes of the neighbours of all images, up to which the long lists are computed together with the short ones. Larger ones are searched
+/// for when their image is at hand, and only if it is needed at all.
 const GRAPH_BYTES: usize = 64 << 20;
 
 /// The `k` nearest images of each; the stored ones where they are enough.

@@ -15,10 +15,10 @@ const ROWS_AT_ONCE: usize = 2048;
 /// The best `length` images of each query by the products of their rows of the offline matrix, over a graph in which the queries
 /// stand before the images; every query thereby also sees the other queries. Images whose product is 0 are left out.
 ///
-/// Rows are computed, used and dropped, and only of images that joined images lead to from a query. Time: for each such
-/// image a search of all (where `stored`, the gallery's graph, has shorter lists) and 20 products of a matrix of `n_trunc` rows with at most kd entries each. Memory beyond the
-/// answers: 8 bytes for each image and each of its neighbours (the first `n_trunc` where that is less than 1 GB, else the
-/// first `kd`), 12 for each joined pair, 16 for each query and image of its row.
+/// Rows are computed, used and dropped, and only of images that joined images lead to from a query. Time: the graph of `kd`
+/// neighbours, unless it is stored; for each such image a search of all and 20 products of a matrix of `n_trunc` rows with
+/// at most `kd` entries each. Memory beyond the answers: 12 bytes for each image and each of its `kd` neighbours, 12 for each
+/// joined pair, 8 for each query and image of its row, 32 KB for each of `n_trunc`.
 pub fn search(
     queries: Rows<'_>,
     gallery: &Gallery<'_>,
