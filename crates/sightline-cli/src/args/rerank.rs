@@ -8,7 +8,7 @@ use std::path::PathBuf;
 #[command(next_help_heading = "Re-ranking")]
 pub(crate) struct RerankArgs {
     /// Put the first answers in a better order; given several times, each goes on with what the one before left. Methods and their keys: aqe:k,alpha · dba:k,alpha,top ·
-    /// k-reciprocal:k1,k2,lambda,top · diffusion:form,n_trunc,kd,kq,gamma,alpha,top · superglobal:m,k,beta · csa:weights,k,l,heads ·
+    /// k-reciprocal:k1,k2,lambda,top,form · diffusion:form,n_trunc,kd,kq,gamma,alpha,top · superglobal:m,k,beta · csa:weights,k,l,heads ·
     /// spatial:like,top,model,threshold,ratio,rule · mix:scores,ratio,topk · fusion:features,query-features,distractors,weights,form,k,normalise,top (docs/rerank.md)
     #[arg(long, value_name = "METHOD:KEY=VALUE,...")]
     pub(crate) rerank: Vec<String>,
