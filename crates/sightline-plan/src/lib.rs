@@ -3,7 +3,7 @@
 //! A [`Plan`] is what remains of a network once training is over: constants, operations in the order they run,
 //! named outputs. It is recorded by `sightline-nn`, written as an ONNX file by [`Plan::to_onnx`], and run by
 //! anything that implements [`Executor`]; [`RtenExecutor`] runs it (or a foreign ONNX file) on the CPU, with the feature
-//! `ort` so does `OrtExecutor`. [`Backbone`] makes descriptors of a foreign network's output.
+//! `ort` so does `OrtExecutor`; [`TransformerExecutor`] runs plans over tokens with kernels of its own, and [`plan_executor`] chooses. [`Backbone`] makes descriptors of a foreign network's output.
 //! It knows no architectures, no parameter names and no training; those are `sightline-nn`'s.
 //!
 //! ```

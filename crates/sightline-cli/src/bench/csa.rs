@@ -25,7 +25,7 @@ pub(super) fn run(args: &BenchCsaArgs, threads: usize) -> anyhow::Result<()> {
         hidden: 4 * args.width as usize,
         qkv_bias: true,
     };
-    if sizes.width % sizes.heads != 0 || sizes.parameter_count() > CsaSizes::MOST_PARAMETERS {
+    if !sizes.width.is_multiple_of(sizes.heads) || sizes.parameter_count() > CsaSizes::MOST_PARAMETERS {
         return Err(usage(format!(
             "a network of width {} and {} heads is none: the heads divide the width, and there are at most {} parameters",
             sizes.width,
