@@ -215,3 +215,55 @@ fn csas_network_is_run_by_its_own_kernels_and_by_rten() {
         .ends(2)
         .complains("heads divide the width");
 }
+
+#[test]
+fn graphs_and_re_ranking_are_measured_on_clusters() {
+    let place = Place::new();
+    let result = place
+        .run("bench graph --rows 300 --dim 256 -k 10 --rounds 2 --json")
+        .ends(0)
+        .json();
+    assert_eq!((&result["rows"], &result["centres"]), (&300.into(), &30.into()));
+    assert_eq!(result["times"]["rounds"], 2);
+    is_positive(&result["times"]["min_s"]);
+    // Ten descriptors a centre, and a centre's are each other's neighbours.
+    for (row, list) in result["first"].as_array().unwrap().iter().enumerate() {
+        let list: Vec<u64> = list
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one.as_u64().unwrap())
+            .collect();
+        assert_eq!(list[0], row as u64);
+        assert!(
+            list.iter().filter(|one| **one % 30 == row as u64).count() >= 9,
+            "{list:?}"
+        );
+    }
+    place
+        .run("bench graph --rows 300 --dim 256 -k 10")
+        .ends(0)
+        .prints("300 descriptors x 256 values around 30 centres");
+
+    let line =
+        "bench rerank --images 300 --dim 256 --queries 5 --method k-reciprocal --method superglobal:m=20,k=3";
+    let result = place.run(&format!("{line} --json")).ends(0).json();
+    assert_eq!(
+        result["stages"],
+        serde_json::json!(["k-reciprocal", "superglobal"])
+    );
+    assert_eq!(result["graph"], Value::Null);
+    is_positive(&result["rerank"]["s"]);
+    assert!(result["right"][1].as_f64().unwrap() > 0.9);
+    let stored = place.run(&format!("{line} --graph 40 --json")).ends(0).json();
+    is_positive(&stored["graph"]["s"]);
+    assert_eq!(stored["first"], result["first"]);
+    place
+        .run(&format!("{line} --graph 40"))
+        .ends(0)
+        .prints("the graph beforehand");
+    place
+        .run("bench rerank --method k-reciprocl")
+        .ends(2)
+        .complains("did you mean k-reciprocal?");
+}

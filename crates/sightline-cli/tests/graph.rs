@@ -111,3 +111,52 @@ fn killed_and_run_again_the_graph_is_the_same() {
         .complains("the number of neighbours was 5, and is 6 here");
     assert_eq!(GraphFile::open(place.path("g.safetensors")).unwrap().graph.k, 6);
 }
+
+#[test]
+fn a_stored_graph_gives_the_same_answers_and_a_foreign_one_is_refused() {
+    let place = Place::new();
+    place.draw_scenes("pictures", 6);
+    place.extract_sides("safetensors", "");
+    for (set, graph) in [("db", "g"), ("q", "foreign")] {
+        place
+            .run(&format!(
+                "graph create {set}.safetensors -o {graph}.safetensors -k 16"
+            ))
+            .ends(0);
+    }
+    for method in [
+        "k-reciprocal:k1=5,k2=3",
+        "diffusion:n_trunc=12,kd=5",
+        "diffusion:kd=5,form=online",
+    ] {
+        let eval = format!(
+            "eval --dataset gnd.json --features db.safetensors --query-features q.safetensors --json - --rerank {method}"
+        );
+        let want = place.run(&eval).ends(0).json();
+        let got = place.run(&format!("{eval} --graph g.safetensors")).ends(0).json();
+        assert_eq!(got, want, "{method}");
+        place
+            .run(&format!("{eval} --graph foreign.safetensors"))
+            .ends(3)
+            .complains(
+                "foreign.safetensors is a graph of something else: the number of rows was 6, and is 30 here",
+            );
+    }
+    let query = std::fs::read_dir(place.path("pictures"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap();
+    let search = format!(
+        "search --features db.safetensors pictures/{} --json --rerank k-reciprocal:k1=5,k2=3",
+        query.file_name().to_str().unwrap()
+    );
+    let answers = |line: &str| place.run_seeded(line).ends(0).json()["answers"].clone();
+    let want = answers(&search);
+    assert!(!want.as_array().unwrap().is_empty());
+    assert_eq!(answers(&format!("{search} --graph g.safetensors")), want);
+    place
+        .run("eval --dataset gnd.json --features db.safetensors --query-features q.safetensors --rerank k-reciprocal --graph q.safetensors")
+        .ends(3)
+        .complains("cannot be used as a graph of neighbours");
+}
