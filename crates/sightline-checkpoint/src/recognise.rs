@@ -11,6 +11,7 @@ mod projects;
 mod stored_whitenings;
 mod whitening;
 
+pub use csa::block_of as csa_block_of;
 pub use how::to_current as how_to_current;
 pub use stored_whitenings::{WHITENINGS, store_whitenings};
 pub use whitening::{WhiteningForm, WhiteningParams};
@@ -351,9 +352,10 @@ mod tests {
         let mut state = vec![
             ("module.topk_proj.weight", tensor(&[6, 10])),
             ("module.blocks.0.norm1.weight", tensor(&[6])),
+            ("module.blocks.0.attn.qkv.weight", tensor(&[18, 6])),
             ("module.blocks.0.mlp.fc1.weight", tensor(&[24, 6])),
-            ("module.blocks.1.norm1.weight", tensor(&[6])),
-            ("module.blocks.3.norm1.weight", tensor(&[6])),
+            ("module.blocks.1.mlp.fc2.bias", tensor(&[6])),
+            ("module.blocks.x.norm1.weight", tensor(&[6])),
         ];
         let known = |state: &[(&'static str, Value)]| {
             let epoch = ("epoch", Value::Int(100));
@@ -381,7 +383,9 @@ mod tests {
         }
         assert_eq!(found.options[4].1.as_bool(), Some(false));
         assert_eq!(found.counters.len(), 1);
-        state.remove(2);
+        state.remove(3);
+        assert_eq!(known(&state).options.len(), 4);
+        state[0] = ("feature_align.layers.0.bias", tensor(&[10]));
         let found = known(&state);
         assert_eq!((found.project, found.architecture), (Project::Csa, None));
         assert!(found.options.is_empty());

@@ -73,7 +73,7 @@ fn a_checkpoint_re_ranks_and_the_card_says_which() {
     eval("--rerank csa:k=10").ends(2).complains("csa needs weights");
     eval("--rerank csa:weigths=w")
         .ends(2)
-        .complains("did you mean `weights`");
+        .complains("did you mean weights?");
     eval("--rerank csa:weights=gnd.json").ends(3);
 }
 

@@ -11,6 +11,7 @@ use crate::recorder::{PlanRecorder, RecordError};
 use crate::weights::Weights;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use sightline_checkpoint::recognise::csa_block_of;
 use sightline_plan::{Plan, Region};
 
 /// What a cosine is divided by before the exponential, in training.
@@ -68,15 +69,15 @@ impl CsaSizes {
             })
         };
         let width = axis("topk_proj.weight", 0)?;
-        let block = |index: usize| weights.shape(&format!("blocks.{index}.norm1.weight")).is_some();
-        let depth = (0..=Self::MOST_BLOCKS).take_while(|index| block(*index)).count();
-        if depth > Self::MOST_BLOCKS {
+        // The last one that is named: a block that lacks something must not be taken for the end.
+        let last = weights.names().filter_map(csa_block_of).max().unwrap_or(0);
+        if last >= Self::MOST_BLOCKS {
             return Err(CsaError::TooLarge);
         }
         let sizes = Self {
             anchors: axis("topk_proj.weight", 1)?,
             width,
-            depth,
+            depth: last + 1,
             heads: heads.unwrap_or((width / 64).max(1)),
             hidden: axis("blocks.0.mlp.fc1.weight", 0)?,
             qkv_bias: weights.shape("blocks.0.attn.qkv.bias").is_some(),

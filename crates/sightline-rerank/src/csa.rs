@@ -28,7 +28,8 @@ pub struct CsaSettings {
 impl CsaSettings {
     /// The keys; weights must be given.
     pub const KEYS: &[&str] = &["weights", "k", "l", "heads"];
-    /// The most first answers: the attention's memory grows with the square of k (3 GB at 8192 and twelve heads).
+    /// The most first answers. Where a device holds whole attention maps, its memory grows with their square: 3 GB at 8192 and twelve
+    /// heads.
     pub const MOST_K: usize = 8192;
 
     /// Published settings for these weights.

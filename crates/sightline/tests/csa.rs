@@ -158,6 +158,7 @@ fn what_does_not_fit_is_refused_with_a_sentence() {
         ("topk_proj.weight", "no tensor `topk_proj.weight`"),
         ("blocks.0.mlp.fc1.weight", "no tensor `blocks.0.mlp.fc1.weight`"),
         ("blocks.1.attn.proj.bias", "`blocks.1.attn.proj.bias`"),
+        ("blocks.1.norm1.weight", "`blocks.1.norm1.weight`"),
         ("topk_proj.bias", "`topk_proj.bias`"),
     ] {
         let path = checkpoint(folder.path(), |own, _| own != name);
