@@ -142,6 +142,16 @@ impl Csa {
             );
             return Err(RunError::Output { name, reason }.into());
         }
+        // One NaN reaches every token, so that the order of such a query would mean nothing.
+        if scores
+            .data
+            .chunks_exact((tokens - 1).max(1))
+            .any(|scores| scores.iter().all(|score| score.is_nan()))
+        {
+            let reason = "it is NaN for every answer of a query. The weights hold NaN, or a descriptor does"
+                .to_owned();
+            return Err(RunError::Output { name, reason }.into());
+        }
         Ok(scores.data)
     }
 
@@ -331,6 +341,35 @@ mod tests {
         let mut known = Rankings::of_lists(&[vec![0, 1]], 2);
         let refused = stage(1, 1).rerank(&mut known, &|_, _, _| {});
         assert!(matches!(refused, Err(RerankError::NeedsDescriptors { .. })));
+    }
+
+    /// A network whose weights hold NaN.
+    struct NoNumber;
+
+    impl Executor for NoNumber {
+        fn run(&mut self, input: &Tensor) -> Result<Vec<(String, Tensor)>, RunError> {
+            let (batch, answers) = (input.shape[0], input.shape[2] - 1);
+            let scores = Tensor {
+                shape: vec![batch, answers],
+                data: vec![f32::NAN; batch * answers],
+            };
+            Ok(vec![("scores".to_owned(), scores)])
+        }
+
+        fn describe(&self) -> Runtime {
+            LastAnchor.describe()
+        }
+    }
+
+    #[test]
+    fn an_order_that_means_nothing_is_refused() {
+        let mut stage = Csa {
+            network: Box::new(NoNumber),
+            ..stage(4, 3)
+        };
+        let refused = stage.rerank(&mut rankings(Vec::new()), &|_, _, _| {});
+        let message = refused.unwrap_err().to_string();
+        assert!(message.contains("NaN for every answer"), "{message}");
     }
 
     #[test]
