@@ -73,10 +73,12 @@ proptest! {
         };
         if let Some(want) = by_definition(&how, &query, &rows) {
             let refined = how.refine(&query, &rows).unwrap();
+            // Scores of rows that are not of unit length grow where weights cancel, and rounding with them.
+            let near = 1e-5 * want.iter().fold(1.0, |most: f64, score| most.max(score.abs()));
             for (place, got) in refined.augmented_order.iter().zip(&refined.final_scores) {
-                prop_assert!((f64::from(*got) - want[*place]).abs() < 1e-5, "{} {}", got, want[*place]);
+                prop_assert!((f64::from(*got) - want[*place]).abs() < near, "{} {}", got, want[*place]);
             }
-            prop_assert!(refined.order.windows(2).all(|pair| want[pair[0]] > want[pair[1]] - 1e-5));
+            prop_assert!(refined.order.windows(2).all(|pair| want[pair[0]] > want[pair[1]] - near));
         }
     }
 }
